@@ -1,0 +1,1 @@
+//! bocage-module-contact.

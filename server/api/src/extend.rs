@@ -1,0 +1,269 @@
+//! The kinds of extension. A policy before a rule, a rule before a service.
+//!
+//! Policies combine by the strictest answer, so absence and panic are the strictest too; filters judge a narrow view
+//! at a named checkpoint; a service owns a key; watches are told; entries contribute.
+
+use crate::{
+    disco::{DiscoPart, DiscoTarget},
+    error::StanzaError,
+    handles::Reply,
+    stanza::{Frozen, Stanza},
+    store::{ArchiveRow, Stored},
+    views::*,
+};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use jid::{BareJid, FullJid};
+use minidom::Element;
+use std::{sync::Arc, time::Duration};
+
+// ---- policies (sync; the strictest answer wins)
+
+/// May this link exist?
+pub trait LinkPolicy: Send + Sync {
+    /// `Err` = refused, with the condition that our users get.
+    fn admit(&self, link: &LinkView<'_>) -> Result<(), StanzaError>;
+}
+/// How long is something kept? The shortest answer wins; no policy at all = keep nothing.
+pub trait RetentionPolicy: Send + Sync {
+    /// Longest time to keep what `owner` archives.
+    fn keep(&self, owner: &BareJid) -> Duration;
+}
+/// How much does an occupant-id reveal? The least wins; no policy = no id.
+pub trait OccupantIdPolicy: Send + Sync {
+    /// The answer for an occupant of `room` with this `wish`.
+    fn reveal(&self, room: &RoomView<'_>, wish: OptOut) -> Reveal;
+}
+/// Defaults and limits of rooms; the strictest wins, no policy = pseudonymous.
+pub trait RoomDefaults: Send + Sync {
+    /// Who sees real JIDs in a new room.
+    fn whois(&self) -> Whois {
+        Whois::Moderators
+    }
+    /// Leaves caused by a lost connection are held back by a random delay up to this (H27). The longest wins.
+    fn leave_jitter(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+/// May an account be registered?
+pub trait RegistrationPolicy: Send + Sync {
+    /// `Err` = refused.
+    fn admit(&self, account: &BareJid) -> Result<(), StanzaError>;
+}
+
+// ---- rules and filters (sync)
+
+/// When a filter runs among its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Features first.
+    Feature,
+    /// Enforcement last: nothing is added behind it.
+    Enforce,
+}
+
+/// Judges what a client of this server sends.
+pub trait ClientFilter: Send + Sync {
+    /// Panics count as a bounce with `internal-server-error`.
+    fn from_client(&self, session: SessionView<'_>, stanza: &mut Stanza) -> Verdict;
+}
+/// Judges what a server sends.
+pub trait LinkFilter: Send + Sync {
+    /// Panics count as a bounce with `internal-server-error`.
+    fn from_link(&self, link: &LinkView<'_>, stanza: &mut Stanza) -> Verdict;
+}
+/// Judges what is about to reach an account.
+pub trait RecipientRule: Send + Sync {
+    /// Panics count as a rejection with `internal-server-error`.
+    fn judge(&self, recipient: RecipientView<'_>, stanza: &mut Stanza) -> Delivery;
+}
+/// Judges what leaves an account of this server for `to` (H24).
+pub trait EgressFilter: Send + Sync {
+    /// `relation` is what the addressee is to the sender.
+    fn leaves(&self, relation: Relation, stanza: &mut Stanza) -> Verdict;
+}
+/// Judges what a room emits, before the room adds what is its own.
+pub trait RoomFilter: Send + Sync {
+    /// For presence every verdict but `Pass`, and a panic, leave the bare skeleton; for messages they bounce.
+    fn room_emits(&self, room: &RoomView<'_>, what: RoomStanza, payloads: &mut Payloads<'_>) -> Verdict;
+}
+
+// ---- services (async; one per key)
+
+/// Answers iqs of one [`IqKey`].
+pub trait IqService: Send + Sync {
+    /// The result's payload, or the error. A panic = `internal-server-error`; the asker's connection lives.
+    fn answer(&self, asker: Asker, iq: IqPayload, reply: Reply) -> BoxFuture<'_, Result<Option<Element>, StanzaError>>;
+}
+/// Which iqs a service answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IqKey {
+    /// Addressee.
+    pub entity: Entity,
+    /// `get` or `set`.
+    pub action: Action,
+    /// Name of the payload.
+    pub name: &'static str,
+    /// Namespace of the payload.
+    pub namespace: &'static str,
+}
+/// The service had no room for a stanza and gives it back.
+#[derive(Debug)]
+pub struct Full<T>(pub T);
+/// Owns a whole domain (rooms, gateways).
+pub trait DomainService: Send + Sync {
+    /// Posts the stanza, tree included, to the service's own task; never waits.
+    ///
+    /// # Errors
+    /// [`Full`] gives the stanza back: the sender gets `resource-constraint`.
+    fn accept(&self, stanza: Frozen) -> Result<(), Full<Frozen>>;
+}
+/// Writes archives.
+pub trait Recorder: Send + Sync {
+    /// Resolves after the commit. `outgoing`: the owner is the sender.
+    fn record(&self, owner: &BareJid, stanza: Arc<Frozen>) -> BoxFuture<'_, Result<Option<String>, StanzaError>>;
+}
+/// What an [`Undeliverable`] did with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is stored; the message counts as accepted.
+    Stored,
+    /// Not for this one.
+    Declined,
+}
+/// Takes messages for accounts that nobody is there to read for (archive -> offline -> push).
+pub trait Undeliverable: Send + Sync {
+    /// Resolves after the commit.
+    fn take(&self, owner: &BareJid, stanza: Arc<Frozen>) -> BoxFuture<'_, Result<Taken, StanzaError>>;
+    /// What waits for `owner` behind position `after`, oldest first, a page.
+    fn held(&self, owner: &BareJid, after: i64) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>>;
+    /// These reached the owner.
+    fn delivered(&self, owner: &BareJid, positions: Vec<i64>) -> BoxFuture<'_, Stored<()>>;
+}
+/// Serves a path prefix over HTTPS.
+pub trait HttpService: Send + Sync {
+    /// Answers one request; bodies are bounded by the listener.
+    fn serve(&self, request: http::Request<Bytes>) -> BoxFuture<'_, http::Response<Bytes>>;
+}
+/// A feature of client streams: what is advertised, nonzas, and what may be asked inline (SASL2, Bind 2).
+pub trait StreamFeature: Send + Sync {
+    /// Namespace of its elements.
+    fn namespace(&self) -> &'static str;
+    /// Its line in the features after login.
+    fn advert(&self) -> Option<Element>;
+    /// Its line among Bind 2's inline features.
+    fn inline(&self) -> Option<Element> {
+        None
+    }
+    /// An element of its namespace that is no stanza; the answer is sent as it is.
+    fn nonza(&self, session: SessionView<'_>, element: &Element) -> Option<Element>;
+    /// Was asked inline at bind; the answer goes into `<bound/>`.
+    fn bound(&self, session: SessionView<'_>, element: &Element) -> Option<Element> {
+        let _ = (session, element);
+        None
+    }
+}
+
+// ---- watches and entries
+
+/// Is told about sessions. Calls are short and never wait.
+pub trait SessionWatch: Send + Sync {
+    /// What happened to it.
+    fn session(&self, session: SessionView<'_>, event: SessionEvent);
+}
+/// What happens to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum SessionEvent {
+    Bound,
+    Available,
+    Unavailable,
+    Hibernated,
+    Resumed,
+    Ended,
+}
+/// Is told about roster changes after they were committed.
+pub trait RosterWatch: Send + Sync {
+    /// The row of `contact` in the roster of `owner` changed.
+    fn changed(&self, owner: &BareJid, contact: &BareJid);
+}
+/// Contributes to service discovery (XEP-0030).
+pub trait DiscoEntry: Send + Sync {
+    /// Its part for `target`.
+    fn disco(&self, target: &DiscoTarget) -> DiscoPart;
+}
+/// A command: one definition for ad-hoc (XEP-0050), service administration (XEP-0133) and the command line.
+pub trait Command: Send + Sync {
+    /// Node of the ad-hoc command.
+    fn node(&self) -> &'static str;
+    /// Title in a language (`en`, `fr`).
+    fn title(&self, lang: &str) -> String;
+    /// May this one use it?
+    fn allowed(&self, who: &CommandCaller) -> bool;
+    /// One step: fields in, a form or the end out.
+    fn step(&self, who: CommandCaller, submitted: Option<Element>) -> BoxFuture<'_, Result<CommandStep, StanzaError>>;
+}
+/// Who runs a command.
+#[derive(Clone, Debug)]
+pub enum CommandCaller {
+    /// At the machine.
+    Operator,
+    /// An account listed in `admins`.
+    Admin(BareJid),
+    /// A user of this server.
+    User(FullJid),
+    /// Somebody else's user.
+    Remote(jid::Jid),
+}
+/// What a step of a command leads to.
+#[derive(Clone, Debug)]
+pub enum CommandStep {
+    /// Asks with this form.
+    Form(Element),
+    /// Done, with a note.
+    Done(String),
+}
+/// Contributes rows to `bocage check` and `bocage audit`.
+pub trait Diagnose: Send + Sync {
+    /// Findings about the running configuration.
+    fn findings(&self) -> Vec<Finding>;
+}
+/// One row of `check` or `audit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// Row of `docs/hardening.md`, where there is one.
+    pub row: Option<&'static str>,
+    /// In words.
+    pub text: String,
+}
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// As it should be.
+    Good,
+    /// Weaker than the default, by the operator's choice.
+    Relaxed,
+    /// Will hurt.
+    Warning,
+    /// Does not work.
+    Error,
+}
+/// What a module that stores owes (H06, H10). Who stores through [`Records`](crate::Records) alone has it for free.
+pub trait AccountData: Send + Sync {
+    /// Deletes all that is kept for `owner`.
+    fn delete(&self, owner: &BareJid) -> BoxFuture<'_, Stored<()>>;
+    /// All that is kept for `owner`, in the form of XEP-0227 where that has one.
+    fn export(&self, owner: &BareJid) -> BoxFuture<'_, Stored<Vec<Element>>>;
+    /// What is kept, in words, with its lifetime.
+    fn describe(&self) -> Vec<DataDescription>;
+}
+/// One kind of stored data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataDescription {
+    /// What.
+    pub what: String,
+    /// For how long at most; `None` = until the account goes.
+    pub lifetime: Option<Duration>,
+}

@@ -1,0 +1,316 @@
+//! Handles: what a module may ask for in `Needs`, and nothing else. Core implements the ports behind them.
+
+use crate::{
+    clock::{Clock, Entropy},
+    disco::{DiscoPart, DiscoTarget},
+    error::StanzaError,
+    module::InstallError,
+    records::Records,
+    stanza::{Frozen, Stanza},
+    store::{Archive, Collection, Roster, Stored, Stores},
+};
+use futures_util::future::BoxFuture;
+use jid::{BareJid, DomainPart, FullJid};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+/// Runs tasks; implemented by core.
+pub trait TaskPort: Send + Sync {
+    /// Starts a supervised task of `module`. Calls during `install` take effect when the plan goes live.
+    fn spawn(&self, module: &'static str, name: &'static str, task: BoxFuture<'static, ()>);
+    /// Runs `work` where blocking is allowed.
+    fn blocking(&self, module: &'static str, work: Box<dyn FnOnce() + Send>);
+}
+/// Sends stanzas; implemented by core.
+pub trait OutboxPort: Send + Sync {
+    /// Routes a stanza of the server's own.
+    fn send(&self, stanza: Stanza) -> BoxFuture<'_, Result<(), StanzaError>>;
+}
+/// Rosters with everything that follows from a change (pushes, presence); implemented by core.
+pub trait ContactsPort: Send + Sync {
+    /// The roster of `owner`.
+    fn roster(&self, owner: &BareJid) -> BoxFuture<'_, Stored<Arc<Roster>>>;
+    /// Sets name and groups (RFC 6121 section 2.3), and pushes.
+    fn set(&self, owner: &BareJid, contact: ContactEdit) -> BoxFuture<'_, Result<(), StanzaError>>;
+    /// Removes the contact and cancels the subscriptions (RFC 6121 section 2.5).
+    fn remove(&self, owner: &BareJid, contact: &BareJid) -> BoxFuture<'_, Result<(), StanzaError>>;
+    /// From now on this session gets roster pushes (RFC 6121 section 2.2: "interested resource").
+    fn interested(&self, session: &FullJid);
+}
+/// What a client may set about a contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactEdit {
+    /// The contact.
+    pub jid: BareJid,
+    /// Name.
+    pub name: Option<String>,
+    /// Groups, sorted, without doubles.
+    pub groups: Vec<String>,
+}
+/// Reads what all disco entries say together; implemented by core.
+pub trait DiscoPort: Send + Sync {
+    /// Joined parts for `target`.
+    fn disco(&self, target: &DiscoTarget) -> DiscoPart;
+}
+
+/// Everything a host offers; core makes one per module and host.
+#[derive(Clone)]
+pub struct HostHandles {
+    /// The module that is being wired.
+    pub module: &'static str,
+    /// The host.
+    pub host: Host,
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub entropy: Entropy,
+    /// Tasks.
+    pub tasks: Arc<dyn TaskPort>,
+    /// Sending.
+    pub outbox: Arc<dyn OutboxPort>,
+    /// Rosters.
+    pub contacts: Arc<dyn ContactsPort>,
+    /// Discovery.
+    pub disco: Arc<dyn DiscoPort>,
+    /// The stores.
+    pub stores: Stores,
+    /// States that outlive reloads.
+    pub states: States,
+}
+
+/// Facts about the host that a module serves.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Its domain.
+    pub domain: DomainPart,
+    /// Who administers it.
+    pub admins: Arc<[BareJid]>,
+    /// Longest time that offline messages wait.
+    pub offline_retention: Duration,
+}
+
+/// Handles are built from the host; a tuple of them is a `Needs`.
+pub trait FromHost: Sized {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// When the host cannot offer it.
+    fn from_host(host: &HostHandles) -> Result<Self, InstallError>;
+}
+
+impl FromHost for () {
+    fn from_host(_: &HostHandles) -> Result<Self, InstallError> {
+        Ok(())
+    }
+}
+impl FromHost for Clock {
+    fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
+        Ok(host.clock.clone())
+    }
+}
+impl FromHost for Entropy {
+    fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
+        Ok(host.entropy.clone())
+    }
+}
+impl FromHost for Host {
+    fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
+        Ok(host.host.clone())
+    }
+}
+
+macro_rules! tuples {
+    ($($($name:ident)+;)*) => {$(
+        impl<$($name: FromHost),+> FromHost for ($($name,)+) {
+            fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
+                Ok(($($name::from_host(host)?,)+))
+            }
+        }
+    )*};
+}
+tuples! { A; A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A B C D E F G H; }
+
+/// Runs tasks, supervised and tied to the module.
+#[derive(Clone)]
+pub struct Tasks {
+    module: &'static str,
+    port: Arc<dyn TaskPort>,
+}
+impl Tasks {
+    /// Starts a task.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.port.spawn(self.module, name, Box::pin(task));
+    }
+    /// Runs `work` every `period`, the first time after one.
+    pub fn every<F: Future<Output = ()> + Send>(
+        &self,
+        name: &'static str,
+        period: Duration,
+        mut work: impl FnMut() -> F + Send + 'static,
+    ) {
+        self.spawn(name, async move {
+            loop {
+                tokio::time::sleep(period).await;
+                work().await;
+            }
+        });
+    }
+    /// Runs `work` where blocking is allowed.
+    pub fn blocking(&self, work: impl FnOnce() + Send + 'static) {
+        self.port.blocking(self.module, Box::new(work));
+    }
+}
+impl FromHost for Tasks {
+    fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
+        Ok(Self { module: host.module, port: host.tasks.clone() })
+    }
+}
+
+/// Sends stanzas in the server's name.
+#[derive(Clone)]
+pub struct Outbox(Arc<dyn OutboxPort>);
+impl Outbox {
+    /// Routes a stanza; resolves when its fate is known as far as this server decides it.
+    ///
+    /// # Errors
+    /// Why it did not go.
+    pub async fn send(&self, stanza: Stanza) -> Result<(), StanzaError> {
+        self.0.send(stanza).await
+    }
+}
+impl FromHost for Outbox {
+    fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
+        Ok(Self(host.outbox.clone()))
+    }
+}
+
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident($port:ty) = $field:expr) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(Arc<$port>);
+        impl Deref for $name {
+            type Target = $port;
+            fn deref(&self) -> &Self::Target { &*self.0 }
+        }
+        impl FromHost for $name {
+            fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
+                let field: fn(&HostHandles) -> &Arc<$port> = $field;
+                Ok(Self(field(host).clone()))
+            }
+        }
+    };
+}
+handle!(/// Rosters, with pushes and presence.
+    Contacts(dyn ContactsPort) = |host| &host.contacts);
+handle!(/// What is discovered of a host.
+    Disco(dyn DiscoPort) = |host| &host.disco);
+handle!(/// The archives.
+    Archives(dyn Archive) = |host| &host.stores.archive);
+
+/// Secrets of the module that outlive a restart.
+#[derive(Clone)]
+pub struct Keys(Stores);
+impl Keys {
+    /// The secret of this name.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    pub async fn secret(&self, name: &'static str) -> Stored<Zeroizing<[u8; 32]>> {
+        self.0.secrets.secret(name).await
+    }
+}
+impl FromHost for Keys {
+    fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
+        Ok(Self(host.stores.clone()))
+    }
+}
+
+/// States by module and type; bounded by the number of modules.
+#[derive(Clone, Default)]
+pub struct States(Arc<Mutex<HashMap<(String, &'static str, TypeId), Arc<dyn Any + Send + Sync>>>>);
+
+/// A module's running state of type `S`, one per host, the same before and after a reload.
+pub struct State<S>(Arc<S>);
+impl<S> Clone for State<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+impl<S> Deref for State<S> {
+    type Target = S;
+    fn deref(&self) -> &S {
+        &self.0
+    }
+}
+impl<S: Default + Send + Sync + 'static> FromHost for State<S> {
+    fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
+        let key = (host.host.domain.as_str().to_owned(), host.module, TypeId::of::<S>());
+        let mut states = host.states.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = states.entry(key).or_insert_with(|| Arc::new(S::default())).clone();
+        state.downcast().map(Self).map_err(|_| InstallError::new("state of another type"))
+    }
+}
+
+/// How a module's `Records` are declared.
+pub trait Declared: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Name of the collection, unique in the module.
+    const COLLECTION: &'static str;
+    /// Does it hold what can identify a person?
+    const PERSONAL: bool = true;
+    /// Records at most per owner.
+    const ROWS_PER_OWNER: usize = 100;
+    /// Bytes at most per record.
+    const VALUE_BYTES: usize = 64 * 1024;
+    /// Records vanish this long after their last write.
+    const LIFETIME: Option<Duration> = None;
+}
+impl<T: Declared> FromHost for Records<T> {
+    fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
+        let name = format!("{}/{}", host.module, T::COLLECTION);
+        host.stores.records.declare(Collection {
+            name: name.clone(),
+            personal: T::PERSONAL,
+            rows_per_owner: T::ROWS_PER_OWNER,
+            value_bytes: T::VALUE_BYTES,
+            lifetime: T::LIFETIME.map(|d| d.as_secs()),
+        });
+        Ok(Self::new(name, host.stores.records.clone()))
+    }
+}
+
+/// Streams stanzas to an asker ahead of the iq's result, into its own reply buffer: waits when that is full, which
+/// only the asker's own reading empties.
+#[derive(Clone)]
+pub struct Reply(mpsc::Sender<Arc<Frozen>>, Freezer);
+/// Freezes a stanza; core's.
+pub type Freezer = fn(Stanza) -> Frozen;
+
+impl Reply {
+    /// For core.
+    pub fn new(buffer: mpsc::Sender<Arc<Frozen>>, freezer: Freezer) -> Self {
+        Self(buffer, freezer)
+    }
+    /// Sends a stanza to the asker; `false` when the asker is gone.
+    pub async fn send(&self, stanza: Stanza) -> bool {
+        self.send_frozen(Arc::new((self.1)(stanza))).await
+    }
+    /// The same for bytes that are there already.
+    pub async fn send_frozen(&self, stanza: Arc<Frozen>) -> bool {
+        self.0.send(stanza).await.is_ok()
+    }
+}
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reply")
+    }
+}

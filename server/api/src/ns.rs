@@ -1,0 +1,31 @@
+//! Namespaces that more than one place names.
+#![allow(missing_docs, reason = "the names say it")]
+
+pub const CLIENT: &str = "jabber:client";
+pub const SERVER: &str = "jabber:server";
+pub const STREAMS: &str = "http://etherx.jabber.org/streams";
+pub const ROSTER: &str = "jabber:iq:roster";
+pub const PRIVATE: &str = "jabber:iq:private";
+pub const VERSION: &str = "jabber:iq:version";
+pub const VCARD: &str = "vcard-temp";
+pub const VCARD_UPDATE: &str = "vcard-temp:x:update";
+pub const PING: &str = "urn:xmpp:ping";
+pub const TIME: &str = "urn:xmpp:time";
+pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+pub const CAPS: &str = "http://jabber.org/protocol/caps";
+pub const DATA_FORMS: &str = "jabber:x:data";
+pub const DELAY: &str = "urn:xmpp:delay";
+pub const FORWARD: &str = "urn:xmpp:forward:0";
+pub const CARBONS: &str = "urn:xmpp:carbons:2";
+pub const MAM: &str = "urn:xmpp:mam:2";
+pub const SID: &str = "urn:xmpp:sid:0";
+pub const HINTS: &str = "urn:xmpp:hints";
+pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+pub const RECEIPTS: &str = "urn:xmpp:receipts";
+pub const MARKERS: &str = "urn:xmpp:chat-markers:0";
+pub const OFFLINE_FEATURE: &str = "msgoffline";
+pub const MUC: &str = "http://jabber.org/protocol/muc";
+pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
+pub const PUSH: &str = "urn:xmpp:push:0";

@@ -1,0 +1,2 @@
+//! The program `bocage`.
+fn main() {}
