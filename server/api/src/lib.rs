@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod config;
 pub mod disco;
 pub mod error;
 mod extend;
@@ -18,6 +19,7 @@ pub mod store;
 mod views;
 
 pub use clock::{Clock, Entropy};
+pub use disco::{DiscoPart, DiscoTarget};
 pub use error::StanzaError;
 pub use extend::*;
 pub use futures_util::future::BoxFuture;

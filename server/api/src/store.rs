@@ -349,3 +349,23 @@ pub struct Stores {
     /// Server secrets.
     pub secrets: Arc<dyn Secrets>,
 }
+
+/// The `<item/>` that a client is shown (RFC 6121 section 2.1.2).
+#[must_use]
+pub fn roster_item(item: &RosterItem) -> minidom::Element {
+    use rxml::xml_ncname;
+    let mut el = minidom::Element::builder("item", crate::ns::ROSTER)
+        .attr(xml_ncname!("jid").to_owned(), item.jid.as_str())
+        .attr(xml_ncname!("subscription").to_owned(), item.subscription.as_str());
+    if let Some(name) = &item.name {
+        el = el.attr(xml_ncname!("name").to_owned(), name.as_str());
+    }
+    if item.ask {
+        el = el.attr(xml_ncname!("ask").to_owned(), "subscribe");
+    }
+    if item.approved {
+        el = el.attr(xml_ncname!("approved").to_owned(), "true");
+    }
+    let group = |group: &String| minidom::Element::builder("group", crate::ns::ROSTER).append(group.as_str()).build();
+    el.append_all(item.groups.iter().map(group)).build()
+}

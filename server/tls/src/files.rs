@@ -37,18 +37,9 @@ pub(crate) fn candidates(directory: &Path, host: &str) -> Vec<Pair> {
     }
     let key = directory.join(format!("{host}.key"));
     vec![
-        Pair {
-            chain: directory.join(format!("{host}.crt")),
-            key: key.clone(),
-        },
-        Pair {
-            chain: directory.join(host).join("fullchain.pem"),
-            key: directory.join(host).join("privkey.pem"),
-        },
-        Pair {
-            chain: directory.join(format!("{host}.pem")),
-            key,
-        },
+        Pair { chain: directory.join(format!("{host}.crt")), key: key.clone() },
+        Pair { chain: directory.join(host).join("fullchain.pem"), key: directory.join(host).join("privkey.pem") },
+        Pair { chain: directory.join(format!("{host}.pem")), key },
     ]
 }
 
@@ -64,9 +55,7 @@ pub(crate) fn find(directory: &Path, host: &str) -> Found {
             (Ok(false), Ok(false)) => {}
         }
     }
-    half.map_or(Found::Nothing, |(present, missing)| {
-        Found::Half(CertificateError::HalfPair { present, missing })
-    })
+    half.map_or(Found::Nothing, |(present, missing)| Found::Half(CertificateError::HalfPair { present, missing }))
 }
 
 /// The contents of a chain file, which anybody may read.
@@ -83,10 +72,7 @@ pub(crate) fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, CertificateErr
     let metadata = file.metadata().map_err(|cause| unreadable(path, &cause))?;
     let mode = metadata.mode() & 0o7777;
     if mode & 0o007 != 0 {
-        return Err(CertificateError::Permissions {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(CertificateError::Permissions { path: path.to_owned(), mode });
     }
     // Whole in one allocation: a growing buffer would leave copies of the key behind.
     let size = usize::try_from(metadata.len().min(MAX_FILE)).unwrap_or_default();
@@ -97,17 +83,11 @@ pub(crate) fn read_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, CertificateErr
 
 /// [`CertificateError::Unreadable`] with the system's reason.
 pub(crate) fn unreadable(path: &Path, cause: &io::Error) -> CertificateError {
-    CertificateError::Unreadable {
-        path: path.to_owned(),
-        cause: cause.to_string(),
-    }
+    CertificateError::Unreadable { path: path.to_owned(), cause: cause.to_string() }
 }
 
 fn read(file: File, into: &mut Vec<u8>, path: &Path) -> Result<(), CertificateError> {
-    let count = file
-        .take(MAX_FILE)
-        .read_to_end(into)
-        .map_err(|cause| unreadable(path, &cause))?;
+    let count = file.take(MAX_FILE).read_to_end(into).map_err(|cause| unreadable(path, &cause))?;
     if count as u64 == MAX_FILE {
         return Err(CertificateError::Unreadable {
             path: path.to_owned(),
@@ -163,10 +143,7 @@ mod tests {
         fs::write(&path, "secret").unwrap();
         for (mode, accepted) in [(0o600, true), (0o640, true), (0o644, false), (0o601, false), (0o602, false)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let expected = CertificateError::Permissions {
-                path: path.clone(),
-                mode,
-            };
+            let expected = CertificateError::Permissions { path: path.clone(), mode };
             match read_key(&path) {
                 Ok(contents) => assert!(accepted && *contents == b"secret"),
                 Err(fault) => assert!(!accepted && fault == expected, "{fault}"),

@@ -9,9 +9,9 @@ use aws_lc_rs::digest::{self, SHA224, SHA256, SHA384, SHA512};
 use x509_parser::der_parser::Oid;
 use x509_parser::oid_registry::{
     OID_HASH_SHA1, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_HASH_SHA256, OID_NIST_HASH_SHA384, OID_NIST_HASH_SHA512,
-    OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_RSASSAPSS, OID_PKCS1_SHA1WITHRSA, OID_PKCS1_SHA224WITHRSA,
-    OID_PKCS1_SHA256WITHRSA, OID_PKCS1_SHA384WITHRSA, OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA224,
-    OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384, OID_SIG_ECDSA_WITH_SHA512, OID_SIG_ED25519,
+    OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_RSASSAPSS, OID_PKCS1_SHA1WITHRSA, OID_PKCS1_SHA224WITHRSA, OID_PKCS1_SHA256WITHRSA,
+    OID_PKCS1_SHA384WITHRSA, OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA224, OID_SIG_ECDSA_WITH_SHA256,
+    OID_SIG_ECDSA_WITH_SHA384, OID_SIG_ECDSA_WITH_SHA512, OID_SIG_ED25519,
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use x509_parser::public_key::PublicKey;
@@ -245,15 +245,7 @@ mod tests {
         for covered in ["example.org", "EXAMPLE.org", "rooms.example.org", "192.0.2.1"] {
             assert!(leaf.covers(covered), "{covered}");
         }
-        let strangers = [
-            "a.b.example.org",
-            "example.net",
-            "foo.example.net",
-            "xexample.org",
-            "org",
-            "",
-            "192.0.2.9",
-        ];
+        let strangers = ["a.b.example.org", "example.net", "foo.example.net", "xexample.org", "org", "", "192.0.2.9"];
         for stranger in strangers {
             assert!(!leaf.covers(stranger), "{stranger}");
         }

@@ -10,12 +10,7 @@ use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 
 /// Hybrid first, then the classic groups of those who lack it.
-const ALL: [&dyn SupportedKxGroup; 4] = [
-    kx_group::X25519MLKEM768,
-    kx_group::X25519,
-    kx_group::SECP256R1,
-    kx_group::SECP384R1,
-];
+const ALL: [&dyn SupportedKxGroup; 4] = [kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1];
 
 /// The provider of every config: aws-lc-rs, AEAD suites, X25519MLKEM768 first.
 #[must_use]
@@ -37,10 +32,7 @@ pub fn install_default() {
 }
 
 fn with_groups(groups: &[&'static dyn SupportedKxGroup]) -> Arc<CryptoProvider> {
-    Arc::new(CryptoProvider {
-        kx_groups: groups.to_vec(),
-        ..default_provider()
-    })
+    Arc::new(CryptoProvider { kx_groups: groups.to_vec(), ..default_provider() })
 }
 
 #[cfg(test)]

@@ -1,0 +1,178 @@
+//! A bound client session: one task that reads, routes and writes, and never waits for anybody else's capacity.
+//!
+//! Everything that could wait is an arm of [`Live::poll_next`]: output, a pending fact, commits in order, iqs, held
+//! messages, the mailbox, input, a pause, the keepalive.
+
+mod held;
+mod output;
+mod poll;
+mod receive;
+mod work;
+
+use super::{bucket::Bucket, errors};
+use crate::{
+    presence,
+    router::{Router, Session},
+};
+use bocage_api::{Frozen, SessionEvent, SessionView};
+use bocage_stream::{Limits, Reader, StreamError};
+use bocage_tls::Secured;
+use held::Held;
+use output::Output;
+use poll::Happened;
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::{net::TcpStream, time::Sleep};
+use work::Work;
+
+/// After so many stanzas a session lets others run.
+const TURN_STANZAS: usize = 64;
+/// How long what was accepted may take to be stored when the session ends.
+const SETTLE: Duration = Duration::from_secs(15);
+/// How long saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// What a session starts from: a stream that has authenticated and bound.
+pub struct Established {
+    /// The connection.
+    pub io: Secured<TcpStream>,
+    /// Its reader, limits still those before login.
+    pub reader: Reader,
+    /// What is still to be written (the answer to bind).
+    pub out: Vec<u8>,
+    /// The session, known to the router.
+    pub session: Arc<Session>,
+    /// Default language of its stanzas.
+    pub lang: Option<String>,
+}
+
+/// How a session ends.
+enum End {
+    /// The client closed the stream.
+    Closed,
+    /// With this error to the client.
+    Error(StreamError),
+    /// The connection broke.
+    Lost,
+}
+
+/// A session that runs.
+struct Live {
+    router: Arc<Router>,
+    session: Arc<Session>,
+    io: Secured<TcpStream>,
+    reader: Reader,
+    output: Output,
+    work: Option<Box<Work>>,
+    held: Held,
+    bucket: Option<Bucket>,
+    lang: Option<String>,
+    bare: Box<str>,
+    timer: Pin<Box<Sleep>>,
+    heard: Duration,
+    turn: usize,
+}
+
+/// Runs a session to its end and cleans up behind it.
+pub async fn run(router: Arc<Router>, established: Established) {
+    let session = established.session.clone();
+    let mut live = Box::new(Live::new(router.clone(), established));
+    let end = live.until_end().await;
+    let left = live.close(end).await;
+    drop(live);
+    finish(&router, &session, left).await;
+}
+
+/// Unbinds; contacts learn of it; unread messages find another way.
+async fn finish(router: &Arc<Router>, session: &Arc<Session>, mut left: Vec<Arc<Frozen>>) {
+    router.users.unbind(session);
+    left.extend(session.mailbox.close().into_iter().map(|mail| mail.stanza));
+    presence::session_ended(router, session).await;
+    router.undelivered(session, left).await;
+    // Held messages that this session had begun to read are another one's now.
+    router.wanting(&session.jid.to_bare()).iter().for_each(|other| other.mailbox.flush_held());
+    if let Some(plan) = router.plans().accounts(session.jid.domain().as_str()) {
+        plan.tell_session(SessionView { jid: &session.jid }, SessionEvent::Ended);
+    }
+}
+
+impl Live {
+    fn new(router: Arc<Router>, established: Established) -> Self {
+        let Established { io, mut reader, out, session, lang } = established;
+        let limits = router.limits;
+        reader.set_limits(Limits::stanza(limits.max_stanza_size));
+        let now = router.clock.mono();
+        let bucket = limits.rate.map(|rate| Bucket::new(rate, limits.burst, now));
+        let timer = Box::pin(tokio::time::sleep(limits.keepalive));
+        let bare = session.jid.to_bare().as_str().into();
+        let output = Output::new(out);
+        Self { router, session, io, reader, output, work: None, held: Held::Idle, bucket, lang, bare, timer, heard: now, turn: 0 }
+    }
+
+    async fn until_end(&mut self) -> End {
+        loop {
+            let happened = std::future::poll_fn(|cx| self.poll_next(cx)).await;
+            if let Err(end) = self.handle(happened) {
+                return end;
+            }
+            self.turn += 1;
+            if self.turn >= TURN_STANZAS {
+                self.turn = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn handle(&mut self, happened: Happened) -> Result<(), End> {
+        match happened {
+            Happened::Event(event) => self.receive(event)?,
+            Happened::Step(step) => self.apply(step),
+            Happened::Answer(answer) => self.write(*answer),
+            Happened::Streamed(stanza) => self.output.stanza(&stanza, None),
+            Happened::Mail => self.take_mail()?,
+            Happened::Held(held) => self.held_next(held),
+            Happened::Timer => self.tick()?,
+            Happened::Progress => {}
+            Happened::End(end) => return Err(end),
+        }
+        Ok(())
+    }
+
+    /// Whitespace after silence (RFC 6120 section 4.6.1); the end when even that cannot be written.
+    fn tick(&mut self) -> Result<(), End> {
+        let keepalive = self.router.limits.keepalive;
+        if self.output.is_stalled() {
+            return Err(End::Lost);
+        }
+        let silent = self.router.clock.mono().saturating_sub(self.heard) >= keepalive;
+        if silent {
+            self.output.keepalive();
+            self.reader.idle();
+        }
+        self.timer.as_mut().reset(tokio::time::Instant::now() + keepalive);
+        Ok(())
+    }
+
+    /// Says goodbye; returns the messages that were written but may not have left.
+    async fn close(&mut self, end: End) -> Vec<Arc<Frozen>> {
+        if let Some(work) = self.work.take() {
+            // What was accepted is stored, whatever became of the client.
+            let _ = tokio::time::timeout(SETTLE, work.settle(&self.router)).await;
+        }
+        let mut left = self.output.unsent();
+        if let End::Closed | End::Error(_) = end {
+            let error = match &end {
+                End::Error(error) => Some(error),
+                _ => None,
+            };
+            let goodbye = self.output.goodbye(&mut self.io, error);
+            if tokio::time::timeout(GOODBYE, goodbye).await.is_ok_and(|written| written.is_ok()) {
+                left.clear();
+            }
+        }
+        left
+    }
+
+    fn cut_reason(&self) -> Result<(), End> {
+        if self.session.is_cut() { Err(End::Error(self.session.take_cut().unwrap_or_else(errors::internal))) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,108 @@
+//! The arms of a session, in the order in which they are looked at.
+
+use super::{End, Live, held::HeldEvent, work::Ready};
+use crate::{mailbox::Wanted, router::Step};
+use bocage_api::{Frozen, Stanza};
+use bocage_stream::{Event, StreamError};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::io::AsyncBufRead;
+
+/// What happened.
+pub(super) enum Happened {
+    Event(Event),
+    Step(Step),
+    Answer(Box<Stanza>),
+    Streamed(Arc<Frozen>),
+    Mail,
+    Held(HeldEvent),
+    Timer,
+    Progress,
+    End(End),
+}
+
+impl Live {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        if !self.output.is_high()
+            && let Poll::Ready(happened) = self.poll_inside(cx)
+        {
+            return Poll::Ready(happened);
+        }
+        // Output goes out when nothing more is at hand, or when it has grown enough.
+        if !self.output.is_empty() {
+            match self.output.poll_write(&mut self.io, cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Happened::Progress),
+                Poll::Ready(Err(_)) => return Poll::Ready(Happened::End(End::Lost)),
+                Poll::Pending => {}
+            }
+        }
+        if self.reads() {
+            match self.poll_input(cx) {
+                Poll::Ready(happened) => return Poll::Ready(happened),
+                Poll::Pending => {}
+            }
+        }
+        self.timer.as_mut().poll(cx).map(|()| Happened::Timer)
+    }
+
+    /// What this server has for the client.
+    fn poll_inside(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        if let Some(work) = &mut self.work {
+            match work.poll(cx) {
+                Poll::Ready(Ready::Step(step)) => return Poll::Ready(Happened::Step(step)),
+                Poll::Ready(Ready::Answer(answer)) => return Poll::Ready(Happened::Answer(answer)),
+                Poll::Ready(Ready::Streamed(stanza)) => return Poll::Ready(Happened::Streamed(stanza)),
+                Poll::Pending if work.is_idle() => self.work = None,
+                Poll::Pending => {}
+            }
+        }
+        if let Poll::Ready(event) = self.held.poll(self.output.is_empty(), cx) {
+            return Poll::Ready(Happened::Held(event));
+        }
+        let wanted = if self.held.is_idle() { Wanted::Mail } else { Wanted::Calls };
+        if self.session.mailbox.poll_filled(cx, wanted).is_ready() {
+            return Poll::Ready(Happened::Mail);
+        }
+        Poll::Pending
+    }
+
+    fn reads(&self) -> bool {
+        !self.output.is_high() && self.work.as_ref().is_none_or(|work| work.admits())
+    }
+
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        let Self { io, reader, .. } = self;
+        let mut io = Pin::new(io);
+        let (event, count) = match io.as_mut().poll_fill_buf(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(_) | Ok([])) => return Poll::Ready(Happened::End(End::Lost)),
+            Poll::Ready(Ok(bytes)) => {
+                let mut rest = bytes;
+                (reader.next(&mut rest), bytes.len() - rest.len())
+            }
+        };
+        io.consume(count);
+        self.heard(count);
+        Poll::Ready(happened(event))
+    }
+
+    fn heard(&mut self, count: usize) {
+        let now = self.router.clock.mono();
+        self.heard = now;
+        if let Some(wait) = self.bucket.as_mut().and_then(|bucket| bucket.take(count, now)) {
+            let pause = Box::pin(tokio::time::sleep(wait));
+            self.work().pause(pause);
+        }
+    }
+}
+
+fn happened(event: Result<Option<Event>, StreamError>) -> Happened {
+    match event {
+        Ok(Some(event)) => Happened::Event(event),
+        Ok(None) => Happened::Progress,
+        Err(error) => Happened::End(End::Error(error)),
+    }
+}

@@ -1,0 +1,212 @@
+//! Fail closed: every call into an extension is caught here, and a panic gives the strictest answer of its kind.
+
+use super::HostPlan;
+use bocage_api::{
+    Action, Asker, Delivery, DiscoEntry, DiscoPart, DiscoTarget, Entity, Frozen, Full, IqPayload, LinkView, Named,
+    RecipientView, Relation, Reply, SessionEvent, SessionView, Stanza, StanzaError, Taken, Verdict,
+};
+use futures_util::FutureExt;
+use jid::BareJid;
+use minidom::Element;
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+fn caught<T>(module: &'static str, what: &'static str, call: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(AssertUnwindSafe(call)).inspect_err(|_| panicked(module, what)).ok()
+}
+
+fn panicked(module: &'static str, what: &'static str) {
+    tracing::error!(module, what, "an extension panicked; the strictest answer was taken");
+}
+
+/// What became of an iq.
+pub type IqOutcome = Result<Option<Element>, StanzaError>;
+
+impl HostPlan {
+    /// Client filters in order; a panic is a bounce.
+    pub fn from_client(&self, session: SessionView<'_>, stanza: &mut Stanza) -> Verdict {
+        for (_, filter) in &self.at.client_filters {
+            let verdict = caught(filter.module, "client filter", || filter.it.from_client(session, stanza));
+            match verdict.unwrap_or_else(bounce) {
+                Verdict::Pass => {}
+                stop => return stop,
+            }
+        }
+        Verdict::Pass
+    }
+
+    /// Link filters in order; a panic is a bounce.
+    pub fn from_link(&self, link: &LinkView<'_>, stanza: &mut Stanza) -> Verdict {
+        for (_, filter) in &self.at.link_filters {
+            let verdict = caught(filter.module, "link filter", || filter.it.from_link(link, stanza));
+            match verdict.unwrap_or_else(bounce) {
+                Verdict::Pass => {}
+                stop => return stop,
+            }
+        }
+        Verdict::Pass
+    }
+
+    /// Egress filters in order; a panic is a bounce.
+    pub fn leaves(&self, relation: Relation, stanza: &mut Stanza) -> Verdict {
+        for (_, filter) in &self.at.egress_filters {
+            let verdict = caught(filter.module, "egress filter", || filter.it.leaves(relation, stanza));
+            match verdict.unwrap_or_else(bounce) {
+                Verdict::Pass => {}
+                stop => return stop,
+            }
+        }
+        Verdict::Pass
+    }
+
+    /// Recipient rules in order; a panic is a rejection.
+    pub fn judge(&self, recipient: RecipientView<'_>, stanza: &mut Stanza) -> Delivery {
+        for (_, rule) in &self.at.recipient_rules {
+            let delivery = caught(rule.module, "recipient rule", || rule.it.judge(recipient, stanza));
+            match delivery.unwrap_or_else(|| Delivery::Reject(StanzaError::internal_server_error())) {
+                Delivery::Deliver => {}
+                stop => return stop,
+            }
+        }
+        Delivery::Deliver
+    }
+
+    /// The service for this iq; `None` when there is none.
+    pub async fn answer(&self, entity: Entity, asker: Asker, iq: IqPayload, reply: Reply) -> Option<IqOutcome> {
+        let service = self.iq_service(&entity, |key| {
+            key.action == iq.action && key.name == iq.element.name() && iq.element.has_ns(key.namespace)
+        })?;
+        let (module, it) = (service.module, service.it.clone());
+        let call = AssertUnwindSafe(async move { it.answer(asker, iq, reply).await });
+        Some(call.catch_unwind().await.unwrap_or_else(|_| {
+            panicked(module, "iq service");
+            Err(StanzaError::internal_server_error())
+        }))
+    }
+
+    /// Is there a service for it?
+    pub fn answers(&self, entity: &Entity, action: Action, element: &Element) -> bool {
+        self.iq_service(entity, |key| key.action == action && key.name == element.name() && element.has_ns(key.namespace)).is_some()
+    }
+
+    /// Offers a message to the places for undeliverable ones, in order; a panic counts as failure to store.
+    ///
+    /// # Errors
+    /// When one failed to store it; the sender is told, nothing was acknowledged.
+    pub async fn take_undeliverable(&self, owner: &BareJid, stanza: Arc<Frozen>) -> Result<Taken, StanzaError> {
+        for place in &self.at.undeliverables {
+            let call = AssertUnwindSafe(place.it.take(owner, stanza.clone()));
+            let taken = call.catch_unwind().await.unwrap_or_else(|_| {
+                panicked(place.module, "undeliverable");
+                Err(StanzaError::internal_server_error())
+            })?;
+            if taken == Taken::Stored {
+                return Ok(Taken::Stored);
+            }
+        }
+        Ok(Taken::Declined)
+    }
+
+    /// Tells the watches about a session.
+    pub fn tell_session(&self, session: SessionView<'_>, event: SessionEvent) {
+        for watch in &self.at.session_watches {
+            caught(watch.module, "session watch", || watch.it.session(session, event));
+        }
+    }
+
+    /// Tells the watches about a roster row.
+    pub fn tell_roster(&self, owner: &BareJid, contact: &BareJid) {
+        for watch in &self.at.roster_watches {
+            caught(watch.module, "roster watch", || watch.it.changed(owner, contact));
+        }
+    }
+
+    pub(super) fn entry(&self, entry: &Named<dyn DiscoEntry>, target: &DiscoTarget) -> DiscoPart {
+        caught(entry.module, "disco entry", || entry.it.disco(target)).unwrap_or_default()
+    }
+
+    /// Hands a stanza to the service of a domain; a panic gives the error a full one would.
+    ///
+    /// # Errors
+    /// What the sender is told.
+    pub fn post_to_service(&self, domain: &str, stanza: Frozen) -> Result<(), StanzaError> {
+        let Some(service) = self.service(domain) else { return Err(StanzaError::service_unavailable()) };
+        match caught(service.module, "domain service", || service.it.accept(stanza)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(Full(_))) => Err(StanzaError::resource_constraint()),
+            None => Err(StanzaError::internal_server_error()),
+        }
+    }
+
+    /// The answer of a stream feature to an element that is no stanza.
+    pub fn nonza(&self, session: SessionView<'_>, element: &Element) -> Option<Element> {
+        let feature = self.at.stream_features.iter().find(|f| element.has_ns(f.it.namespace()))?;
+        caught(feature.module, "stream feature", || feature.it.nonza(session, element)).flatten()
+    }
+}
+
+fn bounce() -> Verdict {
+    Verdict::Bounce(StanzaError::internal_server_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bocage_api::{Checkpoints, ClientFilter, DomainService, Kind, Phase, RecipientRule, stanza::MessageType};
+
+    struct Broken;
+    impl ClientFilter for Broken {
+        fn from_client(&self, _: SessionView<'_>, _: &mut Stanza) -> Verdict {
+            panic!("broken")
+        }
+    }
+    impl RecipientRule for Broken {
+        fn judge(&self, _: RecipientView<'_>, _: &mut Stanza) -> Delivery {
+            panic!("broken")
+        }
+    }
+    impl DomainService for Broken {
+        fn accept(&self, _: Frozen) -> Result<(), Full<Frozen>> {
+            panic!("broken")
+        }
+    }
+
+    fn plan(wire: impl FnOnce(&mut Checkpoints)) -> HostPlan {
+        let mut at = Checkpoints::default();
+        wire(at.of("broken"));
+        HostPlan::seal("x.example".parse().unwrap(), at).unwrap()
+    }
+    fn message() -> Stanza {
+        Stanza::new(Kind::Message(MessageType::Chat), None, None)
+    }
+
+    #[test]
+    fn a_panicking_client_filter_bounces() {
+        let plan = plan(|at| at.client_filter(Phase::Feature, Broken));
+        let jid = "a@x.example/r".parse().unwrap();
+        assert_eq!(plan.from_client(SessionView { jid: &jid }, &mut message()), bounce());
+    }
+
+    #[test]
+    fn a_panicking_rule_rejects() {
+        let plan = plan(|at| at.recipient_rule(Phase::Enforce, Broken));
+        let (owner, sender) = ("a@x.example".parse().unwrap(), "b@x.example".parse().unwrap());
+        let view = RecipientView { owner: &owner, sender: &sender, relation: Relation::Stranger };
+        assert_eq!(plan.judge(view, &mut message()), Delivery::Reject(StanzaError::internal_server_error()));
+    }
+
+    #[test]
+    fn a_panicking_domain_service_is_an_error_to_the_sender() {
+        let plan = plan(|at| at.domain_service("s.example".into(), Broken));
+        let frozen = crate::wire::freeze_for_wire(message());
+        assert_eq!(plan.post_to_service("s.example", frozen), Err(StanzaError::internal_server_error()));
+    }
+
+    #[test]
+    fn one_key_has_one_owner() {
+        let mut at = Checkpoints::default();
+        at.of("one").domain_service("s.example".into(), Broken);
+        at.of("two").domain_service("s.example".into(), Broken);
+        let Err(error) = HostPlan::seal("x.example".parse().unwrap(), at) else { panic!("sealed") };
+        assert_eq!(error.to_string(), "modules one and two both claim s.example");
+    }
+}

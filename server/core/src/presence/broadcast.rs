@@ -1,0 +1,163 @@
+//! Who gets whose presence, and when (RFC 6121 section 4).
+
+use crate::{
+    facts::Facts,
+    mailbox::Address,
+    router::{Router, Session, Step},
+    wire,
+};
+use bocage_api::{Frozen, Kind, SessionEvent, SessionView, Stanza, stanza::PresenceType};
+use jid::{BareJid, Jid};
+use std::sync::Arc;
+
+/// Initial presence and updates (sections 4.2, 4.4).
+pub(super) async fn available(router: Arc<Router>, session: Arc<Session>, stanza: Stanza) -> Step {
+    let me = session.jid.to_bare();
+    let facts = match router.facts.load(&me).await {
+        Ok(facts) => facts,
+        Err(error) => return super::bounce(&stanza, &error.into()),
+    };
+    let priority = stanza.priority();
+    let frozen = Arc::new(wire::freeze_for_wire(stanza));
+    let (first, wanted) = {
+        let mut state = session.state();
+        let before = state.presence.replace(frozen.clone());
+        let wanted = before.is_some() && state.priority >= 0;
+        state.priority = priority;
+        (before.is_none(), wanted)
+    };
+    tell(&router, &me, &facts, &frozen).await;
+    if first {
+        tell_watches(&router, &session, SessionEvent::Available);
+        introduce(&router, &session, &me, &facts).await;
+    }
+    if priority >= 0 && !wanted {
+        session.mailbox.flush_held();
+    }
+    Step::Done
+}
+
+/// To the own sessions (the sender's included) and to all contacts that may see it.
+async fn tell(router: &Arc<Router>, me: &BareJid, facts: &Facts, frozen: &Arc<Frozen>) {
+    router.deliver_presence(&me.clone().into(), frozen);
+    for item in facts.roster.items.iter().filter(|item| item.subscription.from()) {
+        to_contact(router, &item.jid, frozen);
+    }
+}
+
+/// Contacts served here get the shared bytes; services and other servers have no part in rosters' broadcasts yet.
+fn to_contact(router: &Router, contact: &BareJid, frozen: &Arc<Frozen>) {
+    if router.plans().accounts(contact.domain().as_str()).is_some() {
+        router.deliver_presence(&contact.clone().into(), frozen);
+    }
+}
+
+/// What a session that just became available is told: the own sessions, contacts, requests that wait.
+async fn introduce(router: &Arc<Router>, session: &Arc<Session>, me: &BareJid, facts: &Facts) {
+    for other in router.users.sessions(me).iter().filter(|other| !Arc::ptr_eq(other, session)) {
+        if let Some((presence, _)) = other.presence() {
+            let _ = session.post(&presence, Address::Bare);
+        }
+    }
+    for item in &facts.roster.items {
+        if item.subscription.to() {
+            probe(router, session, me, &item.jid).await;
+        }
+        if let Some(request) = item.pending_in.as_deref().and_then(wire::stanza) {
+            let _ = session.post(&Arc::new(wire::freeze_for_wire(request)), Address::Bare);
+        }
+    }
+}
+
+/// Asks for a contact's presence in the session's name (section 4.3); only contacts served here can be asked.
+async fn probe(router: &Arc<Router>, session: &Arc<Session>, me: &BareJid, contact: &BareJid) {
+    let sessions = router.users.sessions(contact);
+    if sessions.is_empty() {
+        return;
+    }
+    let allowed = router.facts.load(contact).await.is_ok_and(|f| f.contact(me).is_some_and(|item| item.subscription.from()));
+    if allowed {
+        for (presence, _) in sessions.iter().filter_map(|s| s.presence()) {
+            let _ = session.post(&presence, Address::Bare);
+        }
+    }
+}
+
+/// A probe reached `to` (section 4.3.2): answered for who may see it, silence for all else (H49).
+pub(super) async fn probed(router: &Arc<Router>, to: &Jid, from: &Jid) -> Step {
+    let owner = to.to_bare();
+    let asker = from.to_bare();
+    let Ok(facts) = router.facts.load(&owner).await else { return Step::Done };
+    if asker != owner && !facts.contact(&asker).is_some_and(|item| item.subscription.from()) {
+        return Step::Done;
+    }
+    let mut sessions = router.users.sessions(&owner);
+    sessions.retain(|s| to.resource().is_none_or(|wanted| s.jid.resource() == wanted));
+    let presences: Vec<_> = sessions.iter().filter_map(|s| s.presence()).collect();
+    for (presence, _) in &presences {
+        let copy = Arc::new(Frozen { to: Some(from.clone()), ..(**presence).clone() });
+        router.deliver_presence(from, &copy);
+    }
+    if presences.is_empty() {
+        let gone = Stanza::new(Kind::Presence(PresenceType::Unavailable), Some(to.clone()), Some(from.clone()));
+        router.deliver_presence(from, &Arc::new(wire::freeze_for_wire(gone)));
+    }
+    Step::Done
+}
+
+/// A session says that it is no longer available (section 4.5).
+pub(super) async fn unavailable(router: Arc<Router>, session: Arc<Session>, stanza: Stanza) -> Step {
+    let me = session.jid.to_bare();
+    let (was, directed) = {
+        let mut state = session.state();
+        (state.presence.take().is_some(), std::mem::take(&mut state.directed))
+    };
+    let facts = router.facts.load(&me).await.unwrap_or_default();
+    if was {
+        let frozen = Arc::new(wire::freeze_for_wire(stanza.clone()));
+        let _ = session.post(&frozen, Address::Bare);
+        tell(&router, &me, &facts, &frozen).await;
+        tell_watches(&router, &session, SessionEvent::Unavailable);
+    }
+    for to in directed {
+        let told = was && facts.contact(&to.to_bare()).is_some_and(|item| item.subscription.from());
+        if !told {
+            let copy = Stanza { to: Some(to), ..stanza.clone() };
+            router.finish(router.route(copy)).await;
+        }
+    }
+    Step::Done
+}
+
+/// A session ended without saying so.
+pub async fn session_ended(router: &Arc<Router>, session: &Arc<Session>) {
+    let silent = {
+        let state = session.state();
+        state.presence.is_none() && state.directed.is_empty()
+    };
+    if !silent {
+        let gone = Stanza::new(Kind::Presence(PresenceType::Unavailable), Some(session.jid.clone().into()), None);
+        unavailable(router.clone(), session.clone(), gone).await;
+    }
+}
+
+/// Shows the presences of `owner` to a contact that may see them from now on (section 3.1.5).
+pub(super) async fn show(router: &Arc<Router>, owner: &BareJid, contact: &BareJid) {
+    for (presence, _) in router.users.sessions(owner).iter().filter_map(|s| s.presence()) {
+        to_contact(router, contact, &presence);
+    }
+}
+
+/// Takes the presences of `owner` back from a contact that may no longer see them (section 3.2.2).
+pub(super) async fn withdraw(router: &Arc<Router>, owner: &BareJid, contact: &BareJid) {
+    for session in router.users.sessions(owner).iter().filter(|s| s.presence().is_some()) {
+        let gone = Stanza::new(Kind::Presence(PresenceType::Unavailable), Some(session.jid.clone().into()), None);
+        to_contact(router, contact, &Arc::new(wire::freeze_for_wire(gone)));
+    }
+}
+
+fn tell_watches(router: &Router, session: &Session, event: SessionEvent) {
+    if let Some(plan) = router.plans().accounts(session.jid.domain().as_str()) {
+        plan.tell_session(SessionView { jid: &session.jid }, event);
+    }
+}

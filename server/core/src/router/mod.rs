@@ -1,0 +1,202 @@
+//! Routing (RFC 6120 section 10, RFC 6121 section 8): from a stamped stanza to whom it concerns.
+//!
+//! Nothing here waits for a recipient. What must wait for the store comes back as a future in a [`Step`]; the
+//! sender's own loop drives it.
+
+mod held;
+mod iq;
+mod message;
+mod ports;
+mod users;
+
+use crate::{
+    facts::FactsCache,
+    mailbox::{Budget, Posted},
+    plan::{Place, Plans},
+    settings::Limits,
+    tasks::Supervisor,
+    wire,
+};
+use bocage_api::{
+    BoxFuture, Clock, Entropy, Frozen, Stanza, StanzaError,
+    stanza::{Kind, PresenceType},
+    store::Stores,
+};
+pub use held::FlushClaim;
+pub use iq::{IqJob, ServiceJob};
+use jid::{BareJid, Jid};
+pub use ports::Ports;
+use std::sync::{Arc, PoisonError, RwLock};
+pub use users::{Binding, MAX_DIRECTED, Session, User, Users};
+
+/// What routing a stanza led to.
+pub enum Step {
+    /// Done.
+    Done,
+    /// Done; this session is slow: its senders pause until it has caught up.
+    Pressure(Arc<Session>),
+    /// The sender gets this answer.
+    Answer(Box<Stanza>),
+    /// Facts are missing: wait before anything else of this sender is looked at.
+    Wait(BoxFuture<'static, Step>),
+    /// Something is being committed: the sender may read on; completions are released in order.
+    Commit(BoxFuture<'static, Step>),
+}
+
+impl Step {
+    /// From a delivery to one session.
+    fn posted(posted: Posted, session: &Arc<Session>) -> Self {
+        match posted {
+            Posted::Queued => Self::Done,
+            Posted::Pressure => Self::Pressure(session.clone()),
+        }
+    }
+    /// The error answer to `stanza`, where it may have one.
+    fn bounce(stanza: &Stanza, error: &StanzaError) -> Self {
+        stanza.bounce(error).map_or(Self::Done, |answer| Self::Answer(Box::new(answer)))
+    }
+    fn bounce_frozen(stanza: &Frozen, error: &StanzaError) -> Self {
+        let mut head = Stanza::new(stanza.kind, stanza.from.clone(), stanza.to.clone());
+        head.id.clone_from(&stanza.id);
+        Self::bounce(&head, error)
+    }
+}
+
+/// The router.
+pub struct Router {
+    /// Sessions.
+    pub users: Users,
+    /// Facts about accounts.
+    pub facts: FactsCache,
+    /// The stores.
+    pub stores: Stores,
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub entropy: Entropy,
+    /// Limits of sessions.
+    pub limits: Limits,
+    /// What mailboxes may hold together.
+    pub budget: Arc<Budget>,
+    /// Tasks.
+    pub tasks: Arc<Supervisor>,
+    held: held::HeldState,
+    plans: RwLock<Arc<Plans>>,
+}
+
+impl Router {
+    /// A router without plans: nothing is served until [`Router::set_plans`].
+    #[must_use]
+    pub fn new(stores: Stores, clock: Clock, entropy: Entropy, limits: Limits) -> Self {
+        Self {
+            users: Users::default(),
+            facts: FactsCache::new(stores.clone()),
+            stores,
+            clock,
+            entropy,
+            limits,
+            budget: Arc::new(Budget::new(limits.queue_budget)),
+            tasks: Arc::default(),
+            held: held::HeldState::default(),
+            plans: RwLock::default(),
+        }
+    }
+    /// The current plans.
+    pub fn plans(&self) -> Arc<Plans> {
+        self.plans.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Replaces the plans: from the next stanza on.
+    pub fn set_plans(&self, plans: Plans) {
+        *self.plans.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plans);
+    }
+
+    /// Routes what a client or a part of the server itself sends; `from` is stamped already.
+    pub fn route(self: &Arc<Self>, stanza: Stanza) -> Step {
+        match stanza.kind {
+            Kind::Message(kind) => self.message(kind, stanza),
+            Kind::Presence(PresenceType::Available | PresenceType::Unavailable | PresenceType::Error) => self.presence_to(stanza),
+            Kind::Presence(_) => Step::Wait(Box::pin(crate::presence::inbound(self.clone(), stanza))),
+            Kind::Iq(_) => match self.iq(stanza) {
+                IqJob::Step(step) => step,
+                IqJob::Service(_, job) => Step::Wait(Box::pin(async move { job.without_reply().await })),
+            },
+        }
+    }
+
+    /// Routes and drives every step to its end; for senders without a loop of their own.
+    ///
+    /// # Errors
+    /// What the sender would have been told.
+    pub async fn send(self: &Arc<Self>, stanza: Stanza) -> Result<(), StanzaError> {
+        let mut step = self.route(stanza);
+        loop {
+            step = match step {
+                Step::Done | Step::Pressure(_) => return Ok(()),
+                Step::Answer(answer) if answer.kind.is_error() => return Err(StanzaError::service_unavailable()),
+                Step::Answer(_) => return Ok(()),
+                Step::Wait(later) | Step::Commit(later) => later.await,
+            }
+        }
+    }
+
+    /// Directed presence and presence errors (RFC 6121 sections 4.6, 8.5).
+    fn presence_to(self: &Arc<Self>, stanza: Stanza) -> Step {
+        let Some(to) = stanza.to.clone() else { return Step::Done };
+        let plans = self.plans();
+        match plans.place(to.domain().as_str()) {
+            None => remote(&stanza),
+            Some(Place::Service(plan)) => self.to_service(plan, &to, stanza),
+            Some(Place::Accounts(_)) => {
+                let frozen = Arc::new(wire::freeze_for_wire(stanza));
+                self.deliver_presence(&to, &frozen);
+                Step::Done
+            }
+        }
+    }
+
+    /// To the session named, or to all available ones of a bare JID; to nobody in silence.
+    pub fn deliver_presence(&self, to: &Jid, frozen: &Arc<Frozen>) {
+        use crate::mailbox::Address;
+        let sessions = match to.try_as_full() {
+            Ok(full) => self.users.session(full).into_iter().collect(),
+            Err(bare) => self.users.sessions(bare),
+        };
+        let address = if to.is_full() { Address::Own } else { Address::Bare };
+        for session in sessions.iter().filter(|s| to.is_full() || s.presence().is_some()) {
+            // A presence that finds no room is lost with the session that had none: it is cut.
+            let _ = session.post(frozen, address);
+        }
+    }
+
+    /// Presence of any type for a service.
+    pub fn presence_to_service(&self, to: &Jid, stanza: Stanza) -> Step {
+        match self.plans().place(to.domain().as_str()) {
+            Some(Place::Service(plan)) => self.to_service(plan, to, stanza),
+            _ => Step::Done,
+        }
+    }
+
+    fn to_service(&self, plan: &crate::plan::HostPlan, to: &Jid, stanza: Stanza) -> Step {
+        let frozen = wire::freeze(stanza, wire::Tree::Keep);
+        let bounce = Frozen { tail: Box::default(), tree: None, ..frozen.clone() };
+        match plan.post_to_service(to.domain().as_str(), frozen) {
+            Ok(()) => Step::Done,
+            Err(error) => Step::bounce_frozen(&bounce, &error),
+        }
+    }
+
+    /// Available sessions of `account` that want messages to its bare JID.
+    pub fn wanting(&self, account: &BareJid) -> Vec<Arc<Session>> {
+        let mut sessions = self.users.sessions(account);
+        sessions.retain(|s| s.wants_messages());
+        sessions
+    }
+}
+
+/// There are no links to other servers in this build: messages and iqs come back, presence ends in silence.
+fn remote(stanza: &Stanza) -> Step {
+    match stanza.kind {
+        Kind::Presence(_) => Step::Done,
+        _ => Step::bounce(stanza, &StanzaError::remote_server_not_found()),
+    }
+}

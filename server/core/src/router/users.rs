@@ -1,0 +1,186 @@
+//! Who is here: sessions by account. Locks are held for look-ups only, never across a delivery that could wait.
+
+use crate::mailbox::{Address, Budget, Mail, Mailbox, Posted, Refused};
+use bocage_api::Frozen;
+use bocage_stream::StreamError;
+use jid::{BareJid, FullJid, Jid};
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+const SHARDS: usize = 64;
+/// Addresses outside the roster that one session may have shown its presence to (RFC 6121 section 4.6).
+pub const MAX_DIRECTED: usize = 500;
+
+/// A bound session.
+pub struct Session {
+    /// Its address.
+    pub jid: FullJid,
+    /// What waits for it.
+    pub mailbox: Mailbox,
+    state: Mutex<SessionState>,
+    cut: Mutex<Option<StreamError>>,
+    interested: AtomicBool,
+}
+
+/// Presence of a session.
+#[derive(Default)]
+pub struct SessionState {
+    /// The last broadcast presence; `None` = not available.
+    pub presence: Option<Arc<Frozen>>,
+    /// Its priority.
+    pub priority: i8,
+    /// To whom presence was shown directly; they are told when it ends.
+    pub directed: Vec<Jid>,
+}
+
+impl Session {
+    /// A session that is about to be bound.
+    #[must_use]
+    pub fn new(jid: FullJid, budget: Arc<Budget>) -> Self {
+        Self { jid, mailbox: Mailbox::new(budget), state: Mutex::default(), cut: Mutex::default(), interested: AtomicBool::new(false) }
+    }
+    /// Its presence.
+    pub fn state(&self) -> MutexGuard<'_, SessionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// The last broadcast presence and its priority, while available.
+    pub fn presence(&self) -> Option<(Arc<Frozen>, i8)> {
+        let state = self.state();
+        state.presence.clone().map(|presence| (presence, state.priority))
+    }
+    /// Available with a priority that wants messages to the bare JID.
+    pub fn wants_messages(&self) -> bool {
+        let state = self.state();
+        state.presence.is_some() && state.priority >= 0
+    }
+    /// It asked for the roster (RFC 6121 section 2.2).
+    pub fn is_interested(&self) -> bool {
+        self.interested.load(Ordering::Relaxed)
+    }
+    /// It asked for the roster.
+    pub fn set_interested(&self) {
+        self.interested.store(true, Ordering::Relaxed);
+    }
+    /// Ends the session from outside; the stream error is sent before the close. The first reason stands.
+    pub fn cut(&self, reason: StreamError) {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.mailbox.flush_held();
+    }
+    /// Was it cut?
+    pub fn is_cut(&self) -> bool {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+    /// Why it was cut.
+    pub fn take_cut(&self) -> Option<StreamError> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Delivers; at the hard bound the session is cut and the mail comes back.
+    ///
+    /// # Errors
+    /// The mail, for the undeliverable path.
+    pub fn post(&self, stanza: &Arc<Frozen>, address: Address) -> Result<Posted, Mail> {
+        match self.mailbox.post(Mail { stanza: stanza.clone(), address }) {
+            Ok(posted) => Ok(posted),
+            Err(Refused::Closed(mail)) => Err(mail),
+            Err(Refused::Full(mail)) => {
+                self.cut(crate::c2s::errors::too_slow());
+                Err(mail)
+            }
+        }
+    }
+}
+
+/// An account with at least one session.
+pub struct User {
+    sessions: Mutex<Vec<Arc<Session>>>,
+}
+
+impl User {
+    /// Its sessions.
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// The session with this resource.
+    pub fn session(&self, resource: &str) -> Option<Arc<Session>> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.iter().find(|s| s.jid.resource().as_str() == resource).cloned()
+    }
+}
+
+/// What became of a bind.
+pub enum Binding {
+    /// It is bound; this session had the same resource and is to be cut.
+    Bound(Option<Arc<Session>>),
+    /// The account has as many sessions as it may.
+    Full,
+}
+
+/// All sessions.
+pub struct Users {
+    shards: Vec<Mutex<HashMap<BareJid, Arc<User>>>>,
+    hasher: RandomState,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+    }
+}
+
+impl Users {
+    fn shard(&self, account: &BareJid) -> MutexGuard<'_, HashMap<BareJid, Arc<User>>> {
+        let at = usize::try_from(self.hasher.hash_one(account) % SHARDS as u64).unwrap_or(0);
+        match self.shards.get(at).or(self.shards.first()) {
+            Some(shard) => shard.lock().unwrap_or_else(PoisonError::into_inner),
+            None => unreachable!("there are {SHARDS} shards"),
+        }
+    }
+    /// The account, if it has a session.
+    pub fn user(&self, account: &BareJid) -> Option<Arc<User>> {
+        self.shard(account).get(account).cloned()
+    }
+    /// A session by its address.
+    pub fn session(&self, jid: &FullJid) -> Option<Arc<Session>> {
+        self.user(&jid.to_bare())?.session(jid.resource().as_str())
+    }
+    /// Sessions of an account; none when nobody is there.
+    pub fn sessions(&self, account: &BareJid) -> Vec<Arc<Session>> {
+        self.user(account).map(|user| user.sessions()).unwrap_or_default()
+    }
+    /// Binds; an older session of the same resource gives way (RFC 6120 section 7.7.2.2, `conflict`).
+    pub fn bind(&self, session: &Arc<Session>, max_resources: usize) -> Binding {
+        let account = session.jid.to_bare();
+        let mut shard = self.shard(&account);
+        let user = shard.entry(account).or_insert_with(|| Arc::new(User { sessions: Mutex::default() })).clone();
+        let mut sessions = user.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = sessions.iter().position(|s| s.jid.resource() == session.jid.resource());
+        if same.is_none() && sessions.len() >= max_resources {
+            return Binding::Full;
+        }
+        let replaced = same.map(|at| sessions.swap_remove(at));
+        sessions.push(session.clone());
+        Binding::Bound(replaced)
+    }
+    /// Removes a session; does nothing when another took its place.
+    pub fn unbind(&self, session: &Arc<Session>) {
+        let account = session.jid.to_bare();
+        let mut shard = self.shard(&account);
+        let Some(user) = shard.get(&account).cloned() else { return };
+        let mut sessions = user.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|s| !Arc::ptr_eq(s, session));
+        if sessions.is_empty() {
+            shard.remove(&account);
+        }
+    }
+    /// All sessions of the server.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        let shard = |s: &Mutex<HashMap<BareJid, Arc<User>>>| s.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>();
+        self.shards.iter().flat_map(shard).flat_map(|user| user.sessions()).collect()
+    }
+}

@@ -1,0 +1,82 @@
+//! What core is told by the composition root. Checked there; here it is taken as it is.
+
+use jid::{BareJid, DomainPart};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+/// Settings of the whole server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Hosts that serve accounts; the first is the default one.
+    pub hosts: Vec<HostSettings>,
+    /// STARTTLS listeners for clients.
+    pub c2s: Vec<SocketAddr>,
+    /// Direct TLS listeners for clients.
+    pub c2s_direct_tls: Vec<SocketAddr>,
+    /// Limits of client streams.
+    pub limits: Limits,
+    /// Authentication.
+    pub auth: Auth,
+}
+
+/// A host that serves accounts.
+#[derive(Clone, Debug)]
+pub struct HostSettings {
+    /// Its domain.
+    pub domain: DomainPart,
+    /// Its administrators.
+    pub admins: Arc<[BareJid]>,
+    /// How long offline messages wait.
+    pub offline_retention: Duration,
+}
+
+/// Limits of client streams (H64).
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one stanza after login.
+    pub max_stanza_size: usize,
+    /// Sessions per account.
+    pub max_resources: usize,
+    /// Bytes per second and stream, on average; `None` = unlimited.
+    pub rate: Option<u64>,
+    /// How many seconds' worth of `rate` may come at once.
+    pub burst: Duration,
+    /// Time from accept to a bound session, however bytes drip.
+    pub login_timeout: Duration,
+    /// A session that sends nothing for so long is pinged with whitespace; twice that, cut if writing stalls.
+    pub keepalive: Duration,
+    /// Connections that may be before login at the same time.
+    pub max_logins: usize,
+    /// Items of a roster.
+    pub max_roster: usize,
+    /// Bytes that all mailboxes together may hold.
+    pub queue_budget: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_stanza_size: 256 * 1024,
+            max_resources: 10,
+            rate: Some(512 * 1024),
+            burst: Duration::from_secs(10),
+            login_timeout: Duration::from_secs(60),
+            keepalive: Duration::from_secs(300),
+            max_logins: 4_096,
+            max_roster: 1_000,
+            queue_budget: 256 * 1024 * 1024,
+        }
+    }
+}
+
+/// Authentication.
+#[derive(Clone, Copy, Debug)]
+pub struct Auth {
+    /// SCRAM-SHA-1 is offered.
+    pub scram_sha1: bool,
+    /// PBKDF2 iterations of new keys.
+    pub iterations: u32,
+    /// Failures …
+    pub max_attempts: u32,
+    /// … within this time slow down or shut out who failed.
+    pub attempts_window: Duration,
+}

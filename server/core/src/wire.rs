@@ -1,0 +1,156 @@
+//! Where stanzas become bytes. A stanza is serialised once, without its `to`; each recipient's is spliced in.
+
+use bocage_api::{
+    Frozen, Stanza, ns,
+    stanza::{Kind, MessageType},
+    store::ArchiveRow,
+};
+use bocage_stream::write;
+use jid::Jid;
+use minidom::{Element, Node};
+
+/// Whether the payloads stay readable behind [`freeze`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tree {
+    /// For services that read them.
+    Keep,
+    /// Bytes alone: what mailboxes hold.
+    Drop,
+}
+
+/// Ends all editing.
+#[must_use]
+pub fn freeze(stanza: Stanza, tree: Tree) -> Frozen {
+    let Stanza { kind, from, to, id, lang, el } = stanza;
+    let mut tail = Vec::with_capacity(512);
+    head(&mut tail, kind, (from.as_ref(), id.as_deref(), lang.as_deref()));
+    write::attributes(&mut tail, el.attrs());
+    let children = body(&mut tail, &el, kind.name());
+    let tree = (tree == Tree::Keep).then(|| Box::new(el));
+    Frozen { kind, from, to, id, lang, tail: tail.into_boxed_slice(), children, tree }
+}
+
+/// [`freeze`] for what only travels.
+#[must_use]
+pub fn freeze_for_wire(stanza: Stanza) -> Frozen {
+    freeze(stanza, Tree::Drop)
+}
+
+type Head<'a> = (Option<&'a Jid>, Option<&'a str>, Option<&'a str>);
+
+fn head(out: &mut Vec<u8>, kind: Kind, (from, id, lang): Head<'_>) {
+    attribute(out, " from='", from.map(Jid::as_str));
+    attribute(out, " id='", id);
+    attribute(out, " type='", kind.type_attribute());
+    attribute(out, " xml:lang='", lang);
+}
+
+fn attribute(out: &mut Vec<u8>, start: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        out.extend_from_slice(start.as_bytes());
+        write::attribute_value(out, value);
+        out.push(b'\'');
+    }
+}
+
+fn body(out: &mut Vec<u8>, el: &Element, name: &str) -> std::ops::Range<usize> {
+    if el.nodes().next().is_none() {
+        out.extend_from_slice(b"/>");
+        return 0..0;
+    }
+    out.push(b'>');
+    let start = out.len();
+    for node in el.nodes() {
+        match node {
+            Node::Element(child) => write::element(out, child, ns::CLIENT),
+            Node::Text(text) => write::text(out, text),
+        }
+    }
+    let children = start..out.len();
+    end(out, name);
+    children
+}
+
+fn end(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b"</");
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'>');
+}
+
+/// Writes a stanza for somebody: as addressed, or to `instead`.
+pub fn write_stanza(out: &mut Vec<u8>, stanza: &Frozen, instead: Option<&str>) {
+    out.push(b'<');
+    out.extend_from_slice(stanza.kind.name().as_bytes());
+    attribute(out, " to='", instead.or(stanza.to.as_ref().map(Jid::as_str)));
+    out.extend_from_slice(&stanza.tail);
+}
+
+/// The stanza as a document of its own: what is kept of a subscription request.
+#[must_use]
+pub fn document(stanza: Stanza) -> String {
+    let frozen = freeze_for_wire(stanza);
+    let mut out = Vec::with_capacity(frozen.tail.len() + 64);
+    out.push(b'<');
+    out.extend_from_slice(frozen.kind.name().as_bytes());
+    attribute(&mut out, " xmlns='", Some(ns::CLIENT));
+    attribute(&mut out, " to='", frozen.to.as_ref().map(Jid::as_str));
+    out.extend_from_slice(&frozen.tail);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// Reads what [`document`] wrote.
+#[must_use]
+pub fn stanza(document: &str) -> Option<Stanza> {
+    Stanza::parse(document.parse().ok()?)?.ok()
+}
+
+/// A stored message on its way again, with the delay that says so (XEP-0203). Nothing is parsed: bytes are spliced.
+#[must_use]
+pub fn thaw(row: ArchiveRow, host: &str) -> Frozen {
+    let entry = row.entry;
+    let kind = Kind::Message(MessageType::parse(Some(&entry.kind)));
+    let mut tail = Vec::with_capacity(entry.payload.len() + 256);
+    head(&mut tail, kind, (Some(&entry.from), entry.message_id.as_deref(), entry.lang.as_deref()));
+    tail.push(b'>');
+    let start = tail.len();
+    tail.extend_from_slice(&entry.payload);
+    tail.extend_from_slice(b"<delay xmlns='urn:xmpp:delay'");
+    attribute(&mut tail, " from='", Some(host));
+    attribute(&mut tail, " stamp='", Some(&bocage_api::clock::stamp(entry.stamp)));
+    tail.extend_from_slice(b"/>");
+    let children = start..tail.len();
+    end(&mut tail, "message");
+    Frozen { kind, from: Some(entry.from), to: Some(entry.to), id: entry.message_id, lang: entry.lang, tail: tail.into_boxed_slice(), children, tree: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(xml: &str) -> String {
+        let stanza = Stanza::parse(xml.parse().unwrap()).unwrap().unwrap();
+        let mut out = Vec::new();
+        write_stanza(&mut out, &freeze_for_wire(stanza), None);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_is_frozen_says_the_same() {
+        let xml = "<message xmlns='jabber:client' to='b@x/r' from='a@x/r' id='1&lt;' type='chat' xml:lang='fr'><body>&lt;hi&amp;</body><x xmlns='u'/></message>";
+        let again: Element = text(xml).replacen("<message", "<message xmlns='jabber:client'", 1).parse().unwrap();
+        assert_eq!(again, xml.parse::<Element>().unwrap());
+    }
+
+    #[test]
+    fn an_empty_stanza_is_closed_at_once() {
+        assert_eq!(text("<presence xmlns='jabber:client'/>"), "<presence/>");
+    }
+
+    #[test]
+    fn the_recipient_is_spliced() {
+        let stanza = Stanza::parse("<presence xmlns='jabber:client' from='a@x/r'><show>away</show></presence>".parse().unwrap()).unwrap().unwrap();
+        let mut out = Vec::new();
+        write_stanza(&mut out, &freeze_for_wire(stanza), Some("b@x"));
+        assert_eq!(String::from_utf8(out).unwrap(), "<presence to='b@x' from='a@x/r'><show>away</show></presence>");
+    }
+}
