@@ -1,1 +1,1 @@
-//! bocage-tests.
+//! Harness of the scenario tests.

@@ -1,10 +1,9 @@
-//! The one place that spawns. A task that panics is counted and logged by name; the server goes on without it
-//! unless it is one of [`Vital`].
+//! The one place that spawns. A task that panics is logged by name; the server goes on without it.
 
 use bocage_api::TaskPort;
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{panic::AssertUnwindSafe, sync::{Mutex, PoisonError}};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 /// Spawns and supervises.
 #[derive(Default)]
@@ -30,10 +29,10 @@ impl Supervisor {
         }
     }
     /// Starts a task of core's own.
-    pub fn spawn_core(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn_core(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         while state.running.try_join_next().is_some() {}
-        state.running.spawn(supervised("core", name, Box::pin(task)));
+        state.running.spawn(supervised("core", name, Box::pin(task)))
     }
     /// Ends all tasks.
     pub fn abort_all(&self) {

@@ -8,7 +8,7 @@
 //! ```
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use bocage_api::{UnixSeconds, store::StoreError};
+use bocage_api::{clock::UnixSeconds, store::StoreError};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jid::{BareJid, Jid};

@@ -9,9 +9,10 @@ use std::{
     hash::BuildHasher,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+use tokio::sync::Notify;
 
 const SHARDS: usize = 64;
 /// Addresses outside the roster that one session may have shown its presence to (RFC 6121 section 4.6).
@@ -125,11 +126,13 @@ pub enum Binding {
 pub struct Users {
     shards: Vec<Mutex<HashMap<BareJid, Arc<User>>>>,
     hasher: RandomState,
+    open: AtomicUsize,
+    fewer: Notify,
 }
 
 impl Default for Users {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new(), open: AtomicUsize::new(0), fewer: Notify::new() }
     }
 }
 
@@ -165,7 +168,24 @@ impl Users {
         }
         let replaced = same.map(|at| sessions.swap_remove(at));
         sessions.push(session.clone());
+        self.open.fetch_add(1, Ordering::Relaxed);
         Binding::Bound(replaced)
+    }
+    /// Sessions that have not ended: those that gave way included.
+    pub fn count(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+    /// Resolves when a session has ended.
+    pub async fn fewer(&self) {
+        let fewer = self.fewer.notified();
+        if self.count() > 0 {
+            fewer.await;
+        }
+    }
+    /// A bound session has ended, with all that follows from it.
+    pub fn ended(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.fewer.notify_waiters();
     }
     /// Removes a session; does nothing when another took its place.
     pub fn unbind(&self, session: &Arc<Session>) {

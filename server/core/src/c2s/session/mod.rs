@@ -93,6 +93,7 @@ async fn finish(router: &Arc<Router>, session: &Arc<Session>, mut left: Vec<Arc<
     if let Some(plan) = router.plans().accounts(session.jid.domain().as_str()) {
         plan.tell_session(SessionView { jid: &session.jid }, SessionEvent::Ended);
     }
+    router.users.ended();
 }
 
 impl Live {

@@ -26,9 +26,7 @@ pub(super) enum Happened {
 
 impl Live {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
-        if !self.output.is_high()
-            && let Poll::Ready(happened) = self.poll_inside(cx)
-        {
+        if let Poll::Ready(happened) = if self.output.is_high() { self.poll_calls(cx) } else { self.poll_inside(cx) } {
             return Poll::Ready(happened);
         }
         // Output goes out when nothing more is at hand, or when it has grown enough.
@@ -46,6 +44,11 @@ impl Live {
             }
         }
         self.timer.as_mut().poll(cx).map(|()| Happened::Timer)
+    }
+
+    /// A client that does not read can still be cut.
+    fn poll_calls(&self, cx: &mut Context<'_>) -> Poll<Happened> {
+        self.session.mailbox.poll_filled(cx, Wanted::Calls).map(|()| Happened::Mail)
     }
 
     /// What this server has for the client.

@@ -130,7 +130,7 @@ impl Live {
         if self.session.mailbox.take_flush_held() {
             self.begin_held();
         }
-        if self.held.is_idle() {
+        if self.held.is_idle() && !self.output.is_high() {
             let Self { session, output, bare, .. } = self;
             session.mailbox.drain(|mail| {
                 output.stanza(&mail.stanza, (mail.address == Address::Bare).then_some(bare));

@@ -1,0 +1,87 @@
+//! Resource binding (RFC 6120 section 7): by iq, or by the server's own choice (XEP-0386).
+
+use super::{
+    Login,
+    talk::{Fault, Talk},
+};
+use crate::{
+    c2s::errors,
+    presence,
+    router::{Binding, Session},
+    wire,
+};
+use bocage_api::{Kind, SessionEvent, SessionView, Stanza, StanzaError, stanza::IqType};
+use bocage_stream::{Condition, StreamError};
+use jid::{BareJid, FullJid};
+use minidom::Element;
+use std::sync::Arc;
+
+pub(super) const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+pub(super) const LEGACY_SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
+/// Requests that may fail before the stream is given up.
+const ATTEMPTS: usize = 5;
+
+/// Waits for the iq that binds; the result is left in the output of `talk`.
+pub(super) async fn by_iq(login: &Login, talk: &mut Talk, account: &BareJid) -> Result<Arc<Session>, Fault> {
+    for _ in 0..ATTEMPTS {
+        let request = request(talk.element().await?)?;
+        let answer = match resource(login, account, &request) {
+            Ok(jid) => match bind(login, jid).await {
+                Some(session) => {
+                    say(talk, request.result(Some(bound(&session.jid))));
+                    return Ok(session);
+                }
+                None => StanzaError::resource_constraint(),
+            },
+            Err(error) => error,
+        };
+        if let Some(answer) = request.bounce(&answer) {
+            say(talk, answer);
+        }
+        talk.flush().await?;
+    }
+    Err(StreamError::from(Condition::PolicyViolation).into())
+}
+
+/// An iq of type set; anything else is not allowed before bind (section 7.3.1).
+fn request(element: Element) -> Result<Stanza, Fault> {
+    match Stanza::parse(element) {
+        Some(Ok(stanza)) if stanza.kind == Kind::Iq(IqType::Set) && stanza.has("bind", BIND) => Ok(Stanza { from: None, to: None, ..stanza }),
+        _ => Err(errors::not_authorized().into()),
+    }
+}
+
+fn resource(login: &Login, account: &BareJid, request: &Stanza) -> Result<FullJid, StanzaError> {
+    let asked = request.payload().and_then(|bind| bind.get_child("resource", BIND)).map(Element::text).filter(|text| !text.is_empty());
+    let resource = asked.unwrap_or_else(|| login.router.entropy.id());
+    account.with_resource_str(&resource).map_err(|_| StanzaError::bad_request())
+}
+
+/// Makes the session; an older one with the same resource gives way, and its contacts are told before. `None` = the
+/// account has as many sessions as it may.
+pub(super) async fn bind(login: &Login, jid: FullJid) -> Option<Arc<Session>> {
+    let router = &login.router;
+    let session = Arc::new(Session::new(jid, router.budget.clone()));
+    match router.users.bind(&session, router.limits.max_resources) {
+        Binding::Full => return None,
+        Binding::Bound(None) => {}
+        Binding::Bound(Some(old)) => {
+            old.cut(errors::replaced());
+            presence::session_ended(router, &old).await;
+        }
+    }
+    if let Some(plan) = router.plans().accounts(session.jid.domain().as_str()) {
+        plan.tell_session(SessionView { jid: &session.jid }, SessionEvent::Bound);
+    }
+    Some(session)
+}
+
+/// The payload of the result.
+fn bound(jid: &FullJid) -> Element {
+    let jid = Element::builder("jid", BIND).append(jid.as_str()).build();
+    Element::builder("bind", BIND).append(jid).build()
+}
+
+fn say(talk: &mut Talk, stanza: Stanza) {
+    wire::write_stanza(&mut talk.out, &wire::freeze_for_wire(stanza), None);
+}

@@ -1,0 +1,146 @@
+//! Life of the server: listeners up, certificates watched, an orderly end.
+//!
+//! The end, 8 s in all: stop accepting; every session commits what it accepted, gets `system-shutdown` and is closed;
+//! tasks end. The store is closed by whoever opened it.
+
+use crate::{
+    c2s::{self, Login, Opening, Waiting, errors},
+    plan::Plans,
+    router::Router,
+    settings::Settings,
+};
+use bocage_tls::{Acceptor, CertificateError, ReloadReport};
+use jid::BareJid;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpListener, task::AbortHandle};
+
+/// How often the certificate files are looked at.
+const CERTIFICATE_WATCH: Duration = Duration::from_secs(15);
+/// How long the sessions may take to end.
+const DRAIN: Duration = Duration::from_secs(6);
+
+/// A listener cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {cause}")]
+pub struct ListenError {
+    /// Where.
+    pub address: SocketAddr,
+    /// Why.
+    pub cause: io::Error,
+}
+
+/// A running server.
+pub struct Server {
+    /// Its router.
+    pub router: Arc<Router>,
+    login: Arc<Login>,
+    listeners: Vec<AbortHandle>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Binds all listeners, then serves. Nothing is accepted unless all of them are up.
+    ///
+    /// # Errors
+    /// The first address that cannot be had.
+    pub fn start(router: Arc<Router>, login: Login, settings: &Settings) -> Result<Self, ListenError> {
+        let bind = |opening: Opening, addresses: &[SocketAddr]| {
+            addresses
+                .iter()
+                .map(|&address| c2s::bind(address).map(|listener| (opening, listener)).map_err(|cause| ListenError { address, cause }))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let mut bound = bind(Opening::Starttls, &settings.c2s)?;
+        bound.extend(bind(Opening::Direct, &settings.c2s_direct_tls)?);
+        let login = Arc::new(login);
+        let waiting = Waiting::new(settings.limits.max_logins);
+        let addresses = bound.iter().filter_map(|(_, listener)| listener.local_addr().ok()).collect();
+        let listeners = bound.into_iter().map(|(opening, listener)| listen(&router, &login, &waiting, (opening, listener))).collect();
+        router.tasks.go_live();
+        let server = Self { router, login, listeners, addresses };
+        server.watch_certificates();
+        Ok(server)
+    }
+
+    /// Where it listens, in the order of the settings: STARTTLS first.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Replaces the plans; running sessions go on with the new ones.
+    pub fn replace_plans(&self, plans: Plans) {
+        self.router.set_plans(plans);
+    }
+
+    /// Reads the certificates again. Blocks on the disk.
+    ///
+    /// # Errors
+    /// All faults; nothing was changed then.
+    pub fn reload_certificates(&self) -> Result<ReloadReport, Vec<CertificateError>> {
+        self.login.acceptor.reload()
+    }
+
+    /// Looks for accounts' keys anew: statistics for unknown names (H49).
+    pub async fn accounts_changed(&self) {
+        self.login.refresh_statistics().await;
+    }
+
+    /// Ends all sessions of an account (H11): its password changed, or it is gone.
+    pub fn revoke(&self, account: &BareJid) {
+        self.router.facts.forget(account);
+        for session in self.router.users.sessions(account) {
+            session.cut(errors::revoked());
+        }
+    }
+
+    fn watch_certificates(&self) {
+        let acceptor = self.login.acceptor.clone();
+        self.router.tasks.spawn_core("certificate watch", async move {
+            loop {
+                tokio::time::sleep(CERTIFICATE_WATCH).await;
+                reload_if_changed(&acceptor);
+            }
+        });
+    }
+
+    /// Stops in order; what was accepted is stored when this resolves.
+    pub async fn shutdown(self) {
+        self.listeners.iter().for_each(AbortHandle::abort);
+        for session in self.router.users.all() {
+            session.cut(errors::shutdown());
+        }
+        let ended = async {
+            while self.router.users.count() > 0 {
+                self.router.users.fewer().await;
+            }
+        };
+        if tokio::time::timeout(DRAIN, ended).await.is_err() {
+            tracing::warn!(sessions = self.router.users.count(), "sessions were still open at the end of the drain");
+        }
+        self.router.tasks.abort_all();
+    }
+}
+
+fn listen(router: &Arc<Router>, login: &Arc<Login>, waiting: &Arc<Waiting>, (opening, listener): (Opening, TcpListener)) -> AbortHandle {
+    router.tasks.spawn_core("listener", c2s::accept(listener, opening, login.clone(), waiting.clone()))
+}
+
+fn reload_if_changed(acceptor: &Acceptor) {
+    if !acceptor.changed_on_disk() {
+        return;
+    }
+    match acceptor.reload() {
+        Ok(report) => tracing::info!(changed = report.changed.len(), "certificates were reloaded"),
+        Err(faults) => {
+            for fault in faults {
+                tracing::error!(%fault, "the new certificates cannot be used; the old ones stay");
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The epoch keys in use, and rows sealed and opened with them. One writer adds and destroys keys; readers only look.
+
+use crate::{
+    codec::{self, Content},
+    keyfile::{KeyFile, KeyName, Keys, owner_tag, record},
+    seal::{Day, DayKeys, EpochKey, Place, TAG, day_of},
+};
+use aws_lc_rs::aead::{AES_256_GCM, NONCE_LEN};
+use bocage_api::{
+    clock::Entropy,
+    store::{ArchiveEntry, StoreError},
+};
+use jid::BareJid;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+use zeroize::Zeroizing;
+
+/// Derived keys kept at most; when it is full it starts anew.
+const DERIVED_KEYS: usize = 512;
+
+/// How payloads are kept. There is one way; tests have another to show that their search would find plain text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sealing {
+    Epoch,
+    #[cfg(test)]
+    Raw,
+}
+
+/// What goes into the columns of a row besides its plain ones.
+pub(crate) struct SealedRow {
+    pub(crate) day: Day,
+    pub(crate) with_bare: [u8; TAG],
+    pub(crate) with_full: [u8; TAG],
+    pub(crate) reference: Option<[u8; TAG]>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Keys in memory.
+pub(crate) struct Vault {
+    keys: RwLock<Keys>,
+    derived: Mutex<HashMap<KeyName, Arc<DayKeys>>>,
+    entropy: Entropy,
+    sealing: Sealing,
+}
+
+impl Vault {
+    pub(crate) fn new(keys: Keys, entropy: Entropy, sealing: Sealing) -> Self {
+        Self { keys: RwLock::new(keys), derived: Mutex::default(), entropy, sealing }
+    }
+
+    fn day_keys(&self, day: Day, owner: &BareJid) -> Result<Option<Arc<DayKeys>>, StoreError> {
+        let name = (day, owner_tag(owner));
+        // Held to the end: a key destroyed meanwhile must not come back into `derived`.
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = derived.get(&name) {
+            return Ok(Some(found.clone()));
+        }
+        let Some(ek) = keys.get(&name) else { return Ok(None) };
+        let made = Arc::new(DayKeys::new(ek, owner)?);
+        if derived.len() >= DERIVED_KEYS {
+            derived.clear();
+        }
+        derived.insert(name, made.clone());
+        Ok(Some(made))
+    }
+
+    /// Seals a row for its place. Its key must be there.
+    pub(crate) fn seal(&self, entry: &ArchiveEntry, position: i64) -> Result<SealedRow, StoreError> {
+        let day = day_of(entry.stamp);
+        let keys = self.day_keys(day, &entry.owner)?;
+        let keys = keys.ok_or_else(|| StoreError::Unavailable("the key store cannot be written".to_owned()))?;
+        let with_full = keys.with_tag(entry.with.as_str())?;
+        let bare = entry.with.to_bare();
+        Ok(SealedRow {
+            day,
+            with_bare: if bare.as_str() == entry.with.as_str() { with_full } else { keys.with_tag(bare.as_str())? },
+            with_full,
+            reference: entry.message_id.as_deref().map(|id| keys.reference_tag(&entry.from, id)).transpose()?,
+            bytes: self.seal_content(entry, position, &keys)?,
+        })
+    }
+
+    fn seal_content(&self, entry: &ArchiveEntry, position: i64, keys: &DayKeys) -> Result<Vec<u8>, StoreError> {
+        let place = Place { owner: &entry.owner, segment: &[], id: &entry.id, position, stamp: entry.stamp };
+        let mut buffer = Vec::with_capacity(256 + entry.payload.len() + AES_256_GCM.tag_len());
+        match self.sealing {
+            Sealing::Epoch => {
+                buffer.resize(NONCE_LEN, 0);
+                codec::encode(entry, &mut buffer)?;
+                keys.seal(&place, self.entropy.bytes(), buffer)
+            }
+            #[cfg(test)]
+            Sealing::Raw => codec::encode(entry, &mut buffer).map(|()| buffer),
+        }
+    }
+
+    /// Opens a row; `None` when its key is gone.
+    pub(crate) fn open(&self, place: &Place<'_>, day: Day, sealed: Vec<u8>) -> Result<Option<Content>, StoreError> {
+        let Some(keys) = self.day_keys(day, place.owner)? else { return Ok(None) };
+        match self.sealing {
+            Sealing::Epoch => codec::decode(&keys.open(place, sealed)?).map(Some),
+            #[cfg(test)]
+            Sealing::Raw => codec::decode(&sealed).map(Some),
+        }
+    }
+
+    /// Makes the keys that rows of these days and owners need. They are durable when it returns.
+    pub(crate) async fn ensure(&self, file: &mut KeyFile, wanted: &[(Day, &BareJid)]) -> std::io::Result<()> {
+        let new = {
+            let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+            let names = wanted.iter().map(|(day, owner)| (*day, owner_tag(owner)));
+            names.filter(|name| !keys.contains_key(name)).collect::<std::collections::HashSet<_>>()
+        };
+        if new.is_empty() {
+            return Ok(());
+        }
+        let new: Keys = new.into_iter().map(|name| (name, self.new_key())).collect();
+        if file.is_suspect() {
+            file.rewrite(self.records().into_iter()).await?;
+        }
+        file.append(&new).await?;
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).extend(new);
+        Ok(())
+    }
+
+    fn new_key(&self) -> EpochKey {
+        let mut key = Zeroizing::new([0; 32]);
+        self.entropy.fill(key.as_mut_slice());
+        key
+    }
+
+    fn records(&self) -> Vec<Zeroizing<[u8; 64]>> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().map(|(name, key)| record(name, key)).collect()
+    }
+
+    /// Destroys keys: in memory at once, then in the file. An error means that the file may still hold some.
+    pub(crate) async fn destroy(&self, file: &mut KeyFile, doomed: &Doomed) -> std::io::Result<()> {
+        {
+            let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            let before = keys.len();
+            keys.retain(|name, _| !doomed.covers(name));
+            self.derived.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| !doomed.covers(name));
+            if keys.len() == before && !file.is_suspect() {
+                return Ok(());
+            }
+        }
+        file.rewrite(self.records().into_iter()).await
+    }
+}
+
+/// Which keys are to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Doomed {
+    /// All of earlier days.
+    Before(Day),
+    /// All of this owner.
+    Of(BareJid),
+}
+
+impl Doomed {
+    fn covers(&self, name: &KeyName) -> bool {
+        match self {
+            Self::Before(day) => name.0 < *day,
+            Self::Of(owner) => name.1 == owner_tag(owner),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Scenarios of the whole server, in one binary.
+
+mod layering;
