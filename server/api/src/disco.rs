@@ -1,10 +1,13 @@
 //! Service discovery as modules contribute to it (XEP-0030, XEP-0128).
 
-use crate::ns;
+use crate::{extend::DiscoEntry, ns};
 use jid::{DomainPart, Jid};
 use minidom::Element;
 use rxml::xml_ncname;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The `node` of this server's own capabilities (XEP-0115 section 4). It says no version.
+pub const CAPS_NODE: &str = "bocage";
 
 /// What is being discovered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,15 +65,24 @@ impl DiscoPart {
         self.items.extend(other.items);
         self.forms.extend(other.forms);
     }
+    /// One name for each category and type (XEP-0030 section 3.1 forbids two); the first one wins over none.
+    fn named_identities(&self) -> BTreeMap<(&str, &str), Option<&str>> {
+        let mut names = BTreeMap::new();
+        for identity in &self.identities {
+            let name = names.entry((identity.category, identity.kind)).or_insert(None);
+            *name = name.or(identity.name.as_deref());
+        }
+        names
+    }
     /// The `disco#info` result.
     pub fn info(&self) -> Element {
         let mut query = Element::bare("query", ns::DISCO_INFO);
-        for identity in &self.identities {
+        for ((category, kind), name) in self.named_identities() {
             let mut el = Element::builder("identity", ns::DISCO_INFO)
-                .attr(xml_ncname!("category").to_owned(), identity.category)
-                .attr(xml_ncname!("type").to_owned(), identity.kind);
-            if let Some(name) = &identity.name {
-                el = el.attr(xml_ncname!("name").to_owned(), name.as_str());
+                .attr(xml_ncname!("category").to_owned(), category)
+                .attr(xml_ncname!("type").to_owned(), kind);
+            if let Some(name) = name {
+                el = el.attr(xml_ncname!("name").to_owned(), name);
             }
             query.append_child(el.build());
         }
@@ -95,5 +107,37 @@ impl DiscoPart {
             query.append_child(el.build());
         }
         query
+    }
+}
+
+/// A [`DiscoEntry`] of features that never change.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Features {
+    /// Of hosts that serve accounts.
+    pub server: &'static [&'static str],
+    /// Of accounts.
+    pub account: &'static [&'static str],
+}
+impl DiscoEntry for Features {
+    fn disco(&self, target: &DiscoTarget) -> DiscoPart {
+        match target {
+            DiscoTarget::Server(_) => DiscoPart::features(self.server.iter().copied()),
+            DiscoTarget::Account => DiscoPart::features(self.account.iter().copied()),
+            DiscoTarget::Host(_) => DiscoPart::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_that_two_entries_name_appears_once_with_its_name() {
+        let identity = |name: Option<&str>| Identity { category: "server", kind: "im", name: name.map(str::to_owned) };
+        let part = DiscoPart { identities: vec![identity(None), identity(Some("Bocage"))], ..DiscoPart::features(["a"]) };
+        let expected = "<query xmlns='http://jabber.org/protocol/disco#info'>\
+            <identity category='server' type='im' name='Bocage'/><feature var='a'/></query>";
+        assert_eq!(part.info(), expected.parse().unwrap());
     }
 }

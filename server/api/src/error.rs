@@ -1,7 +1,7 @@
 //! Stanza errors (RFC 6120 section 8.3). The peer reads a condition; causes go to the log, never to the peer (H42).
 
 use minidom::Element;
-use rxml::{NcName, xml_ncname};
+use rxml::xml_ncname;
 pub use xmpp_parsers::stanza_error::{DefinedCondition as Condition, ErrorType};
 
 /// Namespace of the defined conditions.
@@ -96,7 +96,7 @@ impl StanzaError {
         if let Some(text) = self.text {
             let lang = rxml::Namespace::XML.clone();
             let mut node = Element::builder("text", NS_STANZAS).append(text).build();
-            node.set_attr(lang, NcName::from(xml_ncname!("lang").to_owned()), "en");
+            node.set_attr(lang, xml_ncname!("lang").to_owned(), "en");
             error.append_child(node);
         }
         if let Some(application) = &self.application {

@@ -65,12 +65,12 @@ pub enum Phase {
 /// Judges what a client of this server sends.
 pub trait ClientFilter: Send + Sync {
     /// Panics count as a bounce with `internal-server-error`.
-    fn from_client(&self, session: SessionView<'_>, stanza: &mut Stanza) -> Verdict;
+    fn client_sends(&self, session: SessionView<'_>, stanza: &mut Stanza) -> Verdict;
 }
 /// Judges what a server sends.
 pub trait LinkFilter: Send + Sync {
     /// Panics count as a bounce with `internal-server-error`.
-    fn from_link(&self, link: &LinkView<'_>, stanza: &mut Stanza) -> Verdict;
+    fn link_sends(&self, link: &LinkView<'_>, stanza: &mut Stanza) -> Verdict;
 }
 /// Judges what is about to reach an account.
 pub trait RecipientRule: Send + Sync {
@@ -116,7 +116,7 @@ pub trait DomainService: Send + Sync {
     ///
     /// # Errors
     /// [`Full`] gives the stanza back: the sender gets `resource-constraint`.
-    fn accept(&self, stanza: Frozen) -> Result<(), Full<Frozen>>;
+    fn accept(&self, stanza: Box<Frozen>) -> Result<(), Full<Box<Frozen>>>;
 }
 /// Writes archives.
 pub trait Recorder: Send + Sync {

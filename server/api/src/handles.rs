@@ -237,7 +237,9 @@ impl FromHost for Keys {
 
 /// States by module and type; bounded by the number of modules.
 #[derive(Clone, Default)]
-pub struct States(Arc<Mutex<HashMap<(String, &'static str, TypeId), Arc<dyn Any + Send + Sync>>>>);
+pub struct States(Arc<Mutex<HashMap<StateKey, Arc<dyn Any + Send + Sync>>>>);
+/// Host, module, type.
+type StateKey = (String, &'static str, TypeId);
 
 /// A module's running state of type `S`, one per host, the same before and after a reload.
 pub struct State<S>(Arc<S>);

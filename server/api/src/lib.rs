@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod config;
 pub mod disco;
+pub mod element_record;
 pub mod error;
 mod extend;
 mod handles;
@@ -16,10 +17,13 @@ mod records;
 pub mod rt;
 pub mod stanza;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod views;
 
 pub use clock::{Clock, Entropy};
 pub use disco::{DiscoPart, DiscoTarget};
+pub use element_record::ElementRecord;
 pub use error::StanzaError;
 pub use extend::*;
 pub use futures_util::future::BoxFuture;

@@ -29,3 +29,6 @@ pub const MUC: &str = "http://jabber.org/protocol/muc";
 pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 pub const PUSH: &str = "urn:xmpp:push:0";
+pub const ROSTER_VERSIONING: &str = "urn:xmpp:features:rosterver";
+pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
+pub const SERVER_INFO: &str = "http://jabber.org/network/serverinfo";

@@ -33,6 +33,14 @@ impl Relation {
     pub fn may_see_presence(self) -> bool {
         matches!(self, Self::Owner) || matches!(self, Self::Contact(s) if s.from())
     }
+    /// The error for what only the owner may do. A stranger gets the answer of an account that does not exist (H49).
+    #[must_use]
+    pub fn refusal(self) -> StanzaError {
+        match self {
+            Self::Stranger => StanzaError::service_unavailable(),
+            _ => StanzaError::forbidden(),
+        }
+    }
 }
 
 /// A client session, as filters and watches see it.

@@ -15,8 +15,8 @@ pub struct InvalidFrom;
 /// [`InvalidFrom`] when the client wrote neither its full nor its bare JID.
 pub fn stamp(stanza: &mut Stanza, session: &FullJid) -> Result<(), InvalidFrom> {
     if let Some(from) = &stanza.from
-        && *from != Jid::from(session.clone())
-        && *from != Jid::from(session.to_bare())
+        && from.as_str() != session.as_str()
+        && from.as_str() != session.to_bare().as_str()
     {
         return Err(InvalidFrom);
     }

@@ -12,10 +12,10 @@ pub mod mailbox;
 pub mod plan;
 pub mod presence;
 pub mod router;
-//pub mod server;
+pub mod server;
 pub mod settings;
 pub mod tasks;
 pub mod wire;
 
-//pub use server::Server;
+pub use server::{ListenError, Server, ServerHandle};
 pub use settings::Settings;

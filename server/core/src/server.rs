@@ -5,7 +5,6 @@
 
 use crate::{
     c2s::{self, Login, Opening, Waiting, errors},
-    plan::Plans,
     router::Router,
     settings::Settings,
 };
@@ -21,6 +20,8 @@ use tokio::{net::TcpListener, task::AbortHandle};
 
 /// How often the certificate files are looked at.
 const CERTIFICATE_WATCH: Duration = Duration::from_secs(15);
+/// Between two looks at the accounts' keys.
+const STATISTICS_PAUSE: Duration = Duration::from_secs(2);
 /// How long the sessions may take to end.
 const DRAIN: Duration = Duration::from_secs(6);
 
@@ -64,6 +65,7 @@ impl Server {
         router.tasks.go_live();
         let server = Self { router, login, listeners, addresses };
         server.watch_certificates();
+        server.refresh_statistics();
         Ok(server)
     }
 
@@ -73,30 +75,10 @@ impl Server {
         &self.addresses
     }
 
-    /// Replaces the plans; running sessions go on with the new ones.
-    pub fn replace_plans(&self, plans: Plans) {
-        self.router.set_plans(plans);
-    }
-
-    /// Reads the certificates again. Blocks on the disk.
-    ///
-    /// # Errors
-    /// All faults; nothing was changed then.
-    pub fn reload_certificates(&self) -> Result<ReloadReport, Vec<CertificateError>> {
-        self.login.acceptor.reload()
-    }
-
-    /// Looks for accounts' keys anew: statistics for unknown names (H49).
-    pub async fn accounts_changed(&self) {
-        self.login.refresh_statistics().await;
-    }
-
-    /// Ends all sessions of an account (H11): its password changed, or it is gone.
-    pub fn revoke(&self, account: &BareJid) {
-        self.router.facts.forget(account);
-        for session in self.router.users.sessions(account) {
-            session.cut(errors::revoked());
-        }
+    /// For whoever changes accounts or certificates while it runs.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle { router: self.router.clone(), login: self.login.clone() }
     }
 
     fn watch_certificates(&self) {
@@ -105,6 +87,17 @@ impl Server {
             loop {
                 tokio::time::sleep(CERTIFICATE_WATCH).await;
                 reload_if_changed(&acceptor);
+            }
+        });
+    }
+
+    fn refresh_statistics(&self) {
+        let login = self.login.clone();
+        self.router.tasks.spawn_core("key statistics", async move {
+            loop {
+                login.stale().await;
+                login.refresh_statistics().await;
+                tokio::time::sleep(STATISTICS_PAUSE).await;
             }
         });
     }
@@ -124,6 +117,42 @@ impl Server {
             tracing::warn!(sessions = self.router.users.count(), "sessions were still open at the end of the drain");
         }
         self.router.tasks.abort_all();
+    }
+}
+
+/// What may be changed while the server runs.
+#[derive(Clone)]
+pub struct ServerHandle {
+    router: Arc<Router>,
+    login: Arc<Login>,
+}
+
+impl ServerHandle {
+    /// Reads the certificates again. Blocks on the disk.
+    ///
+    /// # Errors
+    /// All faults; nothing was changed then.
+    pub fn reload_certificates(&self) -> Result<ReloadReport, Vec<CertificateError>> {
+        self.login.acceptor.reload()
+    }
+
+    /// An account is new: what was remembered of its absence is forgotten.
+    pub async fn account_created(&self, account: &BareJid) {
+        let _no_load = self.router.facts.lock(account).await;
+        self.router.facts.forget(account);
+        self.login.statistics_are_stale();
+    }
+
+    /// Ends all sessions of an account (H11): its password changed, or it is gone.
+    pub async fn revoke(&self, account: &BareJid) {
+        {
+            let _no_load = self.router.facts.lock(account).await;
+            self.router.facts.forget(account);
+        }
+        self.login.statistics_are_stale();
+        for session in self.router.users.sessions(account) {
+            session.cut(errors::revoked());
+        }
     }
 }
 

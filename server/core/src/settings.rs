@@ -1,7 +1,7 @@
 //! What core is told by the composition root. Checked there; here it is taken as it is.
 
 use jid::{BareJid, DomainPart};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 /// Settings of the whole server.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ pub struct Auth {
     /// PBKDF2 iterations of new keys.
     pub iterations: u32,
     /// Failures …
-    pub max_attempts: u32,
+    pub max_attempts: NonZeroU32,
     /// … within this time slow down or shut out who failed.
     pub attempts_window: Duration,
 }

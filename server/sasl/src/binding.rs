@@ -81,9 +81,7 @@ impl Bindings {
     /// The stream feature of XEP-0440; it must not be sent empty.
     pub fn feature(&self) -> Option<Element> {
         let types = self.types().map(|binding| {
-            Element::builder("channel-binding", ns::SASL_CB)
-                .attr(xml_ncname!("type").into(), binding.name())
-                .build()
+            Element::builder("channel-binding", ns::SASL_CB).attr(xml_ncname!("type").into(), binding.name()).build()
         });
         (!self.is_empty()).then(|| Element::builder("sasl-channel-binding", ns::SASL_CB).append_all(types).build())
     }

@@ -133,10 +133,7 @@ impl Credentials {
         }
         let prepared = prepare(password)?;
         let keys = |hash| ScramKeys::derive(hash, &prepared, &random::<SALT_LEN>(entropy), iterations);
-        Ok(Self {
-            sha256: keys(HashFunction::Sha256),
-            sha1: if sha1 == ScramSha1::On { keys(HashFunction::Sha1) } else { None },
-        })
+        Ok(Self { sha256: keys(HashFunction::Sha256), sha1: if sha1 == ScramSha1::On { keys(HashFunction::Sha1) } else { None } })
     }
 
     /// Whether this is the account's password. As slow as [`Credentials::derive`].
@@ -193,11 +190,9 @@ mod tests {
     #[test]
     fn a_password_verifies_against_each_kind() {
         let both = derive("pencil").unwrap();
-        for credentials in [
-            both.clone(),
-            Credentials { sha1: None, ..both.clone() },
-            Credentials { sha256: None, ..both.clone() },
-        ] {
+        for credentials in
+            [both.clone(), Credentials { sha1: None, ..both.clone() }, Credentials { sha256: None, ..both.clone() }]
+        {
             assert!(credentials.verify_password(&"pencil".into()));
             assert!(!credentials.verify_password(&"pencils".into()));
         }

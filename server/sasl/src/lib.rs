@@ -10,6 +10,7 @@ mod binding;
 mod decoy;
 mod entropy;
 mod hash;
+mod host;
 mod keys;
 mod mechanism;
 mod negotiation;
@@ -20,6 +21,13 @@ mod throttle;
 mod xml;
 
 #[cfg(test)]
+extern crate self as bocage_sasl;
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/drive/sasl.rs"]
+mod drive;
+#[cfg(test)]
 mod testing;
 
 pub use bind2::{Bind2Request, resource};
@@ -27,12 +35,10 @@ pub use binding::{BindingType, Bindings, TlsVersion};
 pub use decoy::{Decoy, HostFacts, KeyShape, SaltForm, Shape};
 pub use entropy::Entropy;
 pub use hash::HashFunction;
+pub use host::{Host, Inline, MAX_FAILURES};
 pub use keys::{ClientKey, Credentials, DEFAULT_ITERATIONS, PasswordError, ScramKeys};
 pub use mechanism::Mechanism;
-pub use negotiation::{
-    Action, Authenticated, Connection, Failed, Flavour, Granted, Host, Inline, Lookup, MAX_FAILURES, Negotiation,
-    StreamFault, UserAgent,
-};
+pub use negotiation::{Action, Authenticated, Connection, Failed, Flavour, Granted, Lookup, Negotiation, StreamFault, UserAgent};
 pub use offer::{AccountMechanisms, Claim, ScramSha1, offer};
 pub use throttle::{Source, Throttle, ThrottleLimits, Verdict};
 pub use xml::Condition;

@@ -44,13 +44,19 @@ impl Content {
         default == self.namespace() || default == ns::STREAM || default.is_empty()
     }
 
-    /// A client is told that a name or namespace is one that some parsers refuse. A server is not: a stream error would
-    /// let each of its users cut its link; the writer leaves such things out.
-    pub(crate) fn demand_portable(self, namespace: &str, name: &str) -> Result<(), StreamError> {
-        if self == Self::Server || (portable::is_name(name) && portable::is_namespace(namespace)) {
-            return Ok(());
-        }
-        Err(StreamError::policy("name or namespace that not every XML parser reads"))
+    /// A client is told that a name is one that some parsers refuse. A server is not: a stream error would let each of
+    /// its users cut its link; the writer leaves such things out.
+    pub(crate) fn demand_name(self, name: &str) -> Result<(), StreamError> {
+        self.demand(|| portable::is_name(name), "name that not every XML parser reads")
+    }
+
+    /// The same for a namespace, where it is declared.
+    pub(crate) fn demand_namespace(self, name: &str) -> Result<(), StreamError> {
+        self.demand(|| portable::is_namespace(name), "namespace that not every XML parser reads")
+    }
+
+    fn demand(self, portable: impl FnOnce() -> bool, complaint: &'static str) -> Result<(), StreamError> {
+        if self == Self::Server || portable() { Ok(()) } else { Err(StreamError::policy(complaint)) }
     }
 
     /// True if the element belongs to the content and is to be read as `jabber:client`.

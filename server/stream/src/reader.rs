@@ -218,14 +218,20 @@ impl Reader {
             return Err(StreamError::policy("too many attributes"));
         }
         match prefix {
-            None if name == "xmlns" => self.scope.declare(head.mark, None, value),
+            None if name == "xmlns" => self.declare(None, value),
             None => insert(self.content, &mut head.attributes, (Namespace::NONE, name), value),
-            Some(prefix) if prefix == "xmlns" => self.scope.declare(head.mark, Some(name), value),
+            Some(prefix) if prefix == "xmlns" => self.declare(Some(name), value),
             Some(prefix) => {
                 head.prefixed.push((prefix, name, value));
                 Ok(())
             }
         }
+    }
+
+    fn declare(&mut self, prefix: Option<NcName>, namespace: String) -> Result<(), StreamError> {
+        self.content.demand_namespace(&namespace)?;
+        let mark = self.head.as_ref().map_or(0, |head| head.mark);
+        self.scope.declare(mark, prefix, namespace)
     }
 
     fn enter(&mut self) -> Result<Option<Event>, StreamError> {
@@ -265,7 +271,7 @@ impl Reader {
         let place = self.open.last().map_or(Place::FirstLevel, |parent| parent.below);
         let (prefix, name) = head.name;
         let namespace = self.scope.resolve(prefix.as_ref())?;
-        self.content.demand_portable(namespace, name.as_str())?;
+        self.content.demand_name(name.as_str())?;
         let in_content = self.content.holds(namespace, place)?;
         let namespace = if in_content { ns::CLIENT } else { namespace.as_str() };
         let mut element = Element::bare(name.as_str(), namespace);
@@ -317,7 +323,7 @@ fn within(value: usize, limit: usize, what: &'static str) -> Result<(), StreamEr
 
 fn insert(content: Content, attributes: &mut AttrMap, name: QName, value: String) -> Result<(), StreamError> {
     let (namespace, name) = name;
-    content.demand_portable(&namespace, name.as_str())?;
+    content.demand_name(name.as_str())?;
     match attributes.insert(namespace, name, value) {
         None => Ok(()),
         Some(_) => Err(StreamError::malformed("duplicate attribute")),

@@ -86,10 +86,6 @@ impl Collector {
         if self.found.is_empty() { Ok(value) } else { Err(Mistakes(self.found)) }
     }
 
-    /// Nothing was wrong so far.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.found.is_empty()
-    }
 }
 
 /// `value` as the operator wrote it, shortened, and hidden when it may be a secret.

@@ -11,6 +11,20 @@ use std::{
     str::FromStr,
 };
 
+/// Gives a type that is written as a string its line in the reference.
+macro_rules! described {
+    ($name:ident, $expected:literal) => {
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "description": $expected })
+            }
+        }
+    };
+}
+
 /// So many attempts within a period: `"5/10m"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempts {
@@ -84,21 +98,6 @@ impl fmt::Display for NameServer {
     }
 }
 described!(NameServer, "an address such as \"127.0.0.1:53\" or \"[::1]:53\"");
-
-/// Gives a type that is written as a string its line in the reference.
-macro_rules! described {
-    ($name:ident, $expected:literal) => {
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "description": $expected })
-            }
-        }
-    };
-}
-use described;
 
 /// Reads and writes a list of values that are strings in the file.
 pub(crate) mod list {

@@ -2,6 +2,8 @@
 
 mod bucket;
 pub mod errors;
+mod listener;
+mod login;
 mod session;
 
 /// Namespace of SASL (RFC 6120).
@@ -11,4 +13,6 @@ pub const SASL2: &str = "urn:xmpp:sasl:2";
 /// Namespace of STARTTLS (RFC 6120).
 pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 
+pub use listener::{Waiting, accept, bind};
+pub use login::{Login, Opening};
 pub use session::{Established, run};

@@ -3,7 +3,7 @@
 use super::HostPlan;
 use bocage_api::{
     Action, Asker, Delivery, DiscoEntry, DiscoPart, DiscoTarget, Entity, Frozen, Full, IqPayload, LinkView, Named,
-    RecipientView, Relation, Reply, SessionEvent, SessionView, Stanza, StanzaError, Taken, Verdict,
+    RecipientView, Relation, Reply, SessionEvent, SessionView, Stanza, StanzaError, StreamFeature, Taken, Verdict,
 };
 use futures_util::FutureExt;
 use jid::BareJid;
@@ -23,9 +23,9 @@ pub type IqOutcome = Result<Option<Element>, StanzaError>;
 
 impl HostPlan {
     /// Client filters in order; a panic is a bounce.
-    pub fn from_client(&self, session: SessionView<'_>, stanza: &mut Stanza) -> Verdict {
+    pub fn client_sends(&self, session: SessionView<'_>, stanza: &mut Stanza) -> Verdict {
         for (_, filter) in &self.at.client_filters {
-            let verdict = caught(filter.module, "client filter", || filter.it.from_client(session, stanza));
+            let verdict = caught(filter.module, "client filter", || filter.it.client_sends(session, stanza));
             match verdict.unwrap_or_else(bounce) {
                 Verdict::Pass => {}
                 stop => return stop,
@@ -35,9 +35,9 @@ impl HostPlan {
     }
 
     /// Link filters in order; a panic is a bounce.
-    pub fn from_link(&self, link: &LinkView<'_>, stanza: &mut Stanza) -> Verdict {
+    pub fn link_sends(&self, link: &LinkView<'_>, stanza: &mut Stanza) -> Verdict {
         for (_, filter) in &self.at.link_filters {
-            let verdict = caught(filter.module, "link filter", || filter.it.from_link(link, stanza));
+            let verdict = caught(filter.module, "link filter", || filter.it.link_sends(link, stanza));
             match verdict.unwrap_or_else(bounce) {
                 Verdict::Pass => {}
                 stop => return stop,
@@ -130,11 +130,23 @@ impl HostPlan {
     /// What the sender is told.
     pub fn post_to_service(&self, domain: &str, stanza: Frozen) -> Result<(), StanzaError> {
         let Some(service) = self.service(domain) else { return Err(StanzaError::service_unavailable()) };
-        match caught(service.module, "domain service", || service.it.accept(stanza)) {
+        match caught(service.module, "domain service", || service.it.accept(Box::new(stanza))) {
             Some(Ok(())) => Ok(()),
             Some(Err(Full(_))) => Err(StanzaError::resource_constraint()),
             None => Err(StanzaError::internal_server_error()),
         }
+    }
+
+    /// Lines of the stream features after login.
+    pub fn adverts(&self) -> Vec<Element> {
+        let advert = |feature: &Named<dyn StreamFeature>| caught(feature.module, "stream feature", || feature.it.advert()).flatten();
+        self.at.stream_features.iter().filter_map(advert).collect()
+    }
+
+    /// The answer to what was asked inline at bind.
+    pub fn inline_bound(&self, session: SessionView<'_>, element: &Element) -> Option<Element> {
+        let feature = self.at.stream_features.iter().find(|f| element.has_ns(f.it.namespace()))?;
+        caught(feature.module, "stream feature", || feature.it.bound(session, element)).flatten()
     }
 
     /// The answer of a stream feature to an element that is no stanza.
@@ -155,7 +167,7 @@ mod tests {
 
     struct Broken;
     impl ClientFilter for Broken {
-        fn from_client(&self, _: SessionView<'_>, _: &mut Stanza) -> Verdict {
+        fn client_sends(&self, _: SessionView<'_>, _: &mut Stanza) -> Verdict {
             panic!("broken")
         }
     }
@@ -165,7 +177,7 @@ mod tests {
         }
     }
     impl DomainService for Broken {
-        fn accept(&self, _: Frozen) -> Result<(), Full<Frozen>> {
+        fn accept(&self, _: Box<Frozen>) -> Result<(), Full<Box<Frozen>>> {
             panic!("broken")
         }
     }
@@ -183,7 +195,7 @@ mod tests {
     fn a_panicking_client_filter_bounces() {
         let plan = plan(|at| at.client_filter(Phase::Feature, Broken));
         let jid = "a@x.example/r".parse().unwrap();
-        assert_eq!(plan.from_client(SessionView { jid: &jid }, &mut message()), bounce());
+        assert_eq!(plan.client_sends(SessionView { jid: &jid }, &mut message()), bounce());
     }
 
     #[test]

@@ -10,13 +10,15 @@ pub use guard::IqOutcome;
 use jid::DomainPart;
 use std::{collections::HashMap, sync::Arc};
 
+type Keyed = (IqKey, Named<dyn bocage_api::IqService>);
+
 /// What serves one host; frozen, replaced whole by a reload.
 pub struct HostPlan {
     /// The host.
     pub domain: DomainPart,
     /// Its extensions. Filters are in order of phase, then of the module list.
     pub at: Checkpoints,
-    iq: HashMap<Entity, Vec<(IqKey, Named<dyn bocage_api::IqService>)>>,
+    iq: HashMap<Entity, Vec<Keyed>>,
     services: HashMap<String, Named<dyn DomainService>>,
 }
 
@@ -34,7 +36,7 @@ impl HostPlan {
         let mut iq: HashMap<Entity, Vec<_>> = HashMap::new();
         for (key, service) in std::mem::take(&mut at.iq_services) {
             let keyed = iq.entry(key.entity.clone()).or_default();
-            if let Some((_, other)) = keyed.iter().find(|(k, _): &&(IqKey, Named<_>)| *k == key) {
+            if let Some((_, other)) = keyed.iter().find(|(k, _): &&Keyed| *k == key) {
                 return Err(claimed_twice(other.module, service.module, key.namespace));
             }
             keyed.push((key, service));

@@ -101,6 +101,23 @@ impl Router {
     }
 }
 
+impl Router {
+    /// An account is about to go (H06): every contact learns that the subscription ends.
+    ///
+    /// # Errors
+    /// When the roster cannot be read or changed.
+    pub async fn leave_contacts(self: &Arc<Self>, owner: &BareJid) -> Stored<()> {
+        for item in &self.facts.load(owner).await?.roster.items {
+            match self.remove_contact(owner, &item.jid).await {
+                Ok(()) => {}
+                Err(error) if error == StanzaError::item_not_found() => {}
+                Err(_) => return Err(bocage_api::store::StoreError::Unavailable("the roster cannot be changed".into())),
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What the client is shown of a change; `None` when nothing that it may see changed.
 fn pushed_item(changed: &RosterChanged) -> Option<Element> {
     let shown = |item: &Option<RosterItem>| item.clone().filter(|i| i.listed).map(|i| RosterItem { pending_in: None, ..i });

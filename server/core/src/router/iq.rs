@@ -13,6 +13,9 @@ use jid::Jid;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// RFC 3921's session establishment: asked by old clients, a no-op since RFC 6121.
+const LEGACY_SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
+
 /// Where an iq leads.
 pub enum IqJob {
     /// Routed.
@@ -70,6 +73,9 @@ impl Router {
         };
         if !matches!(stanza.kind, Kind::Iq(IqType::Get | IqType::Set)) {
             return IqJob::Step(Step::Done);
+        }
+        if stanza.kind == Kind::Iq(IqType::Set) && stanza.has("session", LEGACY_SESSION) {
+            return IqJob::Step(Step::Answer(Box::new(stanza.result(None))));
         }
         let lane = stanza.payload().map(minidom::Element::ns).unwrap_or_default();
         IqJob::Service(lane, Box::new(ServiceJob { router: self.clone(), plan: plan.clone(), entity, stanza }))

@@ -73,7 +73,7 @@ impl Live {
             return Ok(());
         }
         if let Some(plan) = plans.accounts(self.session.jid.domain().as_str()) {
-            match plan.from_client(SessionView { jid: &self.session.jid }, &mut stanza) {
+            match plan.client_sends(SessionView { jid: &self.session.jid }, &mut stanza) {
                 Verdict::Pass => {}
                 Verdict::Drop => return Ok(()),
                 Verdict::Bounce(error) => {

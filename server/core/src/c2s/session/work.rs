@@ -20,6 +20,8 @@ const IQS: usize = 8;
 /// Stanzas that a service may stream ahead of its result.
 const REPLY_BUFFER: usize = 64;
 
+type Replies = (mpsc::Sender<Arc<Frozen>>, mpsc::Receiver<Arc<Frozen>>);
+
 /// Work under way.
 #[derive(Default)]
 pub(super) struct Work {
@@ -30,7 +32,7 @@ pub(super) struct Work {
     running: Vec<String>,
     answers: VecDeque<Stanza>,
     queued: VecDeque<(String, ServiceJob)>,
-    replies: Option<(mpsc::Sender<Arc<Frozen>>, mpsc::Receiver<Arc<Frozen>>)>,
+    replies: Option<Replies>,
     /// The session's senders-side brake: a slow recipient, or the rate.
     pause: Option<BoxFuture<'static, ()>>,
 }

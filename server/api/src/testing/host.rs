@@ -1,0 +1,290 @@
+//! A host without a server: clock and dice stand still, tasks and stanzas are collected.
+
+use super::{FakeContacts, MemoryArchive, MemoryRecords, store};
+use crate::{
+    Action, Asker, Checkpoints, Clock, DiscoPart, DiscoPort, DiscoTarget, Entity, Entropy, FromHost, Host, HostHandles, InstallError,
+    IqPayload, Module, OutboxPort, Relation, Reply, Stanza, StanzaError, States, TaskPort,
+    clock::{RandomSource, TimeSource, UnixSeconds},
+    stanza::Frozen,
+    store::Stores,
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use minidom::Element;
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+/// The value of a future that does not wait.
+///
+/// # Panics
+/// When it does.
+pub fn now<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("a stand-in never waits")
+}
+
+/// An element from text that the test wrote itself.
+///
+/// # Panics
+/// When it is no XML.
+pub fn xml(text: &str) -> Element {
+    text.parse().unwrap()
+}
+
+/// A stanza from text, frozen as core freezes it for services: with its tree.
+///
+/// # Panics
+/// When it is no stanza.
+pub fn for_service(text: &str) -> Frozen {
+    frozen(Stanza::parse(xml(text)).unwrap().unwrap())
+}
+
+/// A stanza from text, frozen as core freezes it for mailboxes: bytes alone.
+///
+/// # Panics
+/// When it is no stanza.
+pub fn on_the_wire(text: &str) -> Arc<Frozen> {
+    Arc::new(Frozen { tree: None, ..for_service(text) })
+}
+
+fn frozen(stanza: Stanza) -> Frozen {
+    let mut tail = Vec::new();
+    for child in stanza.el.children() {
+        tail.extend_from_slice(String::from(child).as_bytes());
+    }
+    let children = 0..tail.len();
+    let Stanza { kind, from, to, id, lang, el } = stanza;
+    Frozen { kind, from, to, id, lang, tail: tail.into(), children, tree: Some(Box::new(el)) }
+}
+
+/// Everything that a module can be given.
+pub struct FakeHost {
+    /// Facts about the host: `bocage.example`, one admin, offline messages kept for 7 days. Changed before wiring.
+    pub host: Host,
+    /// Civil time; 2023-11-14T22:13:20Z at first.
+    pub wall: Arc<AtomicI64>,
+    /// Records.
+    pub records: Arc<MemoryRecords>,
+    /// Archives.
+    pub archive: Arc<MemoryArchive>,
+    /// Rosters.
+    pub contacts: Arc<FakeContacts>,
+    /// What was sent.
+    pub outbox: Arc<FakeOutbox>,
+    /// What was started.
+    pub tasks: Arc<FakeTasks>,
+    /// What discovery says, set by the test.
+    pub disco: Arc<Mutex<Vec<(DiscoTarget, DiscoPart)>>>,
+    states: States,
+}
+
+impl Default for FakeHost {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FakeHost {
+    /// A host where nothing happened yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let host = Host {
+            domain: jid::DomainPart::new("bocage.example").unwrap().into_owned(),
+            admins: Arc::from([jid::BareJid::new("admin@bocage.example").unwrap()]),
+            offline_retention: Duration::from_secs(7 * 86_400),
+        };
+        Self {
+            host,
+            wall: Arc::new(AtomicI64::new(1_700_000_000)),
+            records: Arc::default(),
+            archive: Arc::default(),
+            contacts: Arc::default(),
+            outbox: Arc::default(),
+            tasks: Arc::default(),
+            disco: Arc::default(),
+            states: States::default(),
+        }
+    }
+
+    /// The handles of one module.
+    pub fn handles(&self, module: &'static str) -> HostHandles {
+        HostHandles {
+            module,
+            host: self.host.clone(),
+            clock: Clock::new(FakeTime(self.wall.clone())),
+            entropy: Entropy::new(Counter::default()),
+            tasks: self.tasks.clone(),
+            outbox: self.outbox.clone(),
+            contacts: self.contacts.clone(),
+            disco: Arc::new(FakeDisco(self.disco.clone())),
+            stores: Stores {
+                accounts: Arc::new(store::Nobody),
+                rosters: self.contacts.clone(),
+                archive: self.archive.clone(),
+                records: self.records.clone(),
+                secrets: Arc::new(store::Nobody),
+            },
+            states: self.states.clone(),
+        }
+    }
+
+    /// Wires a module as core does.
+    ///
+    /// # Errors
+    /// Those of the module.
+    pub fn try_install<M: Module>(&self, config: M::Config) -> Result<Installed, InstallError> {
+        let needs = M::Needs::from_host(&self.handles(M::NAME))?;
+        let mut at = Checkpoints::default();
+        M::install(config, needs, at.of(M::NAME))?;
+        Ok(Installed { at })
+    }
+
+    /// Wires a module with its default settings.
+    ///
+    /// # Panics
+    /// When it refuses them.
+    pub fn install<M: Module>(&self) -> Installed {
+        self.try_install::<M>(M::Config::default()).unwrap()
+    }
+}
+
+/// What a module wired.
+pub struct Installed {
+    /// Where.
+    pub at: Checkpoints,
+}
+
+impl Installed {
+    /// Asks as `asker`; `None` when no service answers that.
+    ///
+    /// # Panics
+    /// When `payload` is no XML or the asker no JID.
+    pub fn asked_by(
+        &self,
+        (asker, relation): (&str, Relation),
+        entity: &Entity,
+        action: Action,
+        payload: &str,
+    ) -> Option<Result<Option<Element>, StanzaError>> {
+        let element = xml(payload);
+        let matches = |key: &crate::IqKey| {
+            key.entity == *entity && key.action == action && element.is(key.name, key.namespace)
+        };
+        let (_, service) = self.at.iq_services.iter().find(|(key, _)| matches(key))?;
+        let to = match entity {
+            Entity::Server => "bocage.example",
+            Entity::Host(name) => name.as_str(),
+            _ => "me@bocage.example",
+        };
+        let iq = IqPayload { to: to.parse().unwrap(), action, element };
+        let (buffer, _) = mpsc::channel(1);
+        let asker = Asker { jid: asker.parse().unwrap(), relation };
+        Some(now(service.it.answer(asker, iq, Reply::new(buffer, frozen))))
+    }
+
+    /// Asks as `me@bocage.example/phone`, the owner of the account.
+    ///
+    /// # Panics
+    /// When no service answers that.
+    pub fn ask(&self, entity: &Entity, action: Action, payload: &str) -> Result<Option<Element>, StanzaError> {
+        let owner = ("me@bocage.example/phone", Relation::Owner);
+        self.asked_by(owner, entity, action, payload).expect("a service for it")
+    }
+
+    /// Asks the account of `me@bocage.example` as somebody of another server.
+    ///
+    /// # Panics
+    /// When no service answers that.
+    pub fn ask_other(&self, relation: Relation, action: Action, payload: &str) -> Result<Option<Element>, StanzaError> {
+        let asker = ("them@elsewhere.example/x", relation);
+        self.asked_by(asker, &Entity::OtherAccount, action, payload).expect("a service for it")
+    }
+
+    /// What the module adds to discovery.
+    pub fn disco(&self, target: &DiscoTarget) -> DiscoPart {
+        let mut whole = DiscoPart::default();
+        self.at.disco_entries.iter().for_each(|entry| whole.join(entry.it.disco(target)));
+        whole
+    }
+}
+
+struct FakeTime(Arc<AtomicI64>);
+impl TimeSource for FakeTime {
+    fn wall(&self) -> UnixSeconds {
+        self.0.load(Ordering::Relaxed)
+    }
+    fn mono(&self) -> Duration {
+        Duration::from_secs(self.wall().unsigned_abs())
+    }
+}
+
+/// Counts instead of throwing dice: distinct and repeatable.
+#[derive(Default)]
+struct Counter(AtomicU64);
+impl RandomSource for Counter {
+    fn fill(&self, bytes: &mut [u8]) {
+        let number = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        bytes.iter_mut().zip(number.into_iter().cycle()).for_each(|(byte, n)| *byte = n);
+    }
+}
+
+struct FakeDisco(Arc<Mutex<Vec<(DiscoTarget, DiscoPart)>>>);
+impl DiscoPort for FakeDisco {
+    fn disco(&self, target: &DiscoTarget) -> DiscoPart {
+        let known = self.0.lock().unwrap();
+        known.iter().find(|(t, _)| t == target).map(|(_, part)| part.clone()).unwrap_or_default()
+    }
+}
+
+/// Keeps what was sent.
+#[derive(Default)]
+pub struct FakeOutbox(Mutex<Vec<Stanza>>);
+impl FakeOutbox {
+    /// Takes out all that was sent so far.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn take(&self) -> Vec<Stanza> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+impl OutboxPort for FakeOutbox {
+    fn send(&self, stanza: Stanza) -> BoxFuture<'_, Result<(), StanzaError>> {
+        self.0.lock().unwrap().push(stanza);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Keeps started tasks until the test lets them run.
+#[derive(Default)]
+pub struct FakeTasks(Mutex<Vec<(&'static str, BoxFuture<'static, ()>)>>);
+impl FakeTasks {
+    /// Polls every task once; those that wait stay.
+    ///
+    /// # Panics
+    /// When a task does.
+    pub fn poll(&self) {
+        let mut tasks = std::mem::take(&mut *self.0.lock().unwrap());
+        tasks.retain_mut(|(_, task)| task.now_or_never().is_none());
+        self.0.lock().unwrap().append(&mut tasks);
+    }
+    /// Names of the tasks that have not ended.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn running(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap().iter().map(|(name, _)| *name).collect()
+    }
+}
+impl TaskPort for FakeTasks {
+    fn spawn(&self, _: &'static str, name: &'static str, task: BoxFuture<'static, ()>) {
+        self.0.lock().unwrap().push((name, task));
+    }
+    fn blocking(&self, _: &'static str, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
+}

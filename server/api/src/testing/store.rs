@@ -1,0 +1,183 @@
+//! The store in memory: it keeps the declared bounds, can be told to fail, and forgets with the test.
+
+use crate::{
+    clock::UnixSeconds,
+    store::{
+        AccountKeys, Accounts, Archive, ArchiveEntry, ArchiveRow, Collection, Creation, KeyStatistics, Page, Record, RecordStore,
+        Secrets, StoreError, Stored,
+    },
+};
+use futures_util::future::BoxFuture;
+use jid::{BareJid, DomainPart};
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{Mutex, MutexGuard},
+};
+use zeroize::Zeroizing;
+
+fn ready<T: Send + 'static>(value: Stored<T>) -> BoxFuture<'static, Stored<T>> {
+    Box::pin(async { value })
+}
+
+type Place = (String, String, String);
+
+/// Records in memory.
+#[derive(Default)]
+pub struct MemoryRecords {
+    rows: Mutex<BTreeMap<Place, Record>>,
+    declared: Mutex<BTreeMap<String, Collection>>,
+    failure: Mutex<Option<StoreError>>,
+}
+
+impl MemoryRecords {
+    /// From now on every call fails like this; `None` = works again.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn fail_with(&self, error: Option<StoreError>) {
+        *self.failure.lock().unwrap() = error;
+    }
+    /// Collection, owner and key of all that is kept.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn keys(&self) -> Vec<(String, String, String)> {
+        self.rows.lock().unwrap().keys().cloned().collect()
+    }
+
+    fn rows(&self) -> Stored<MutexGuard<'_, BTreeMap<Place, Record>>> {
+        match self.failure.lock().unwrap().clone() {
+            Some(error) => Err(error),
+            None => Ok(self.rows.lock().unwrap()),
+        }
+    }
+    fn write(&self, place: Place, value: Vec<u8>, expected: Option<i64>) -> Stored<bool> {
+        let mut rows = self.rows()?;
+        let declared = self.declared.lock().unwrap();
+        let collection = declared.get(&place.0).expect("a declared collection");
+        if value.len() > collection.value_bytes {
+            return Err(StoreError::Limit("size of a value"));
+        }
+        let same_owner = |other: &&Place| other.0 == place.0 && other.1 == place.1;
+        if !rows.contains_key(&place) && rows.keys().filter(same_owner).count() >= collection.rows_per_owner {
+            return Err(StoreError::Limit("rows of an owner"));
+        }
+        let revision = rows.get(&place).map_or(0, |row| row.revision);
+        if expected.is_some_and(|expected| expected != revision) {
+            return Ok(false);
+        }
+        rows.insert(place.clone(), Record { key: place.2, revision: revision + 1, value });
+        Ok(true)
+    }
+    fn page(&self, collection: &str, owner: &str, page: &Page) -> Stored<Vec<Record>> {
+        let rows = self.rows()?;
+        let after = page.after.clone().map_or(Bound::Unbounded, Bound::Excluded);
+        let wanted = rows.iter().filter(|((c, o, key), _)| {
+            c == collection && o == owner && key.starts_with(&page.prefix) && std::ops::RangeBounds::contains(&(after.clone(), Bound::Unbounded), key)
+        });
+        Ok(wanted.take(page.limit).map(|(_, row)| row.clone()).collect())
+    }
+}
+
+fn place(collection: &str, owner: &str, key: &str) -> Place {
+    (collection.to_owned(), owner.to_owned(), key.to_owned())
+}
+
+impl RecordStore for MemoryRecords {
+    fn declare(&self, collection: Collection) {
+        self.declared.lock().unwrap().insert(collection.name.clone(), collection);
+    }
+    fn read(&self, collection: &str, owner: &str, key: &str) -> BoxFuture<'_, Stored<Option<Record>>> {
+        ready(self.rows().map(|rows| rows.get(&place(collection, owner, key)).cloned()))
+    }
+    fn put(&self, collection: &str, owner: &str, key: &str, value: Vec<u8>) -> BoxFuture<'_, Stored<()>> {
+        ready(self.write(place(collection, owner, key), value, None).map(drop))
+    }
+    fn compare_and_set(&self, collection: &str, owner: &str, key: &str, change: (i64, Vec<u8>)) -> BoxFuture<'_, Stored<bool>> {
+        ready(self.write(place(collection, owner, key), change.1, Some(change.0)))
+    }
+    fn delete(&self, collection: &str, owner: &str, key: &str) -> BoxFuture<'_, Stored<bool>> {
+        ready(self.rows().map(|mut rows| rows.remove(&place(collection, owner, key)).is_some()))
+    }
+    fn list(&self, collection: &str, owner: &str, page: Page) -> BoxFuture<'_, Stored<Vec<Record>>> {
+        ready(self.page(collection, owner, &page))
+    }
+    fn delete_owner(&self, owner: &str) -> BoxFuture<'_, Stored<()>> {
+        ready(self.rows().map(|mut rows| rows.retain(|(_, o, _), _| o != owner)))
+    }
+    fn expire(&self, _: UnixSeconds) -> BoxFuture<'_, Stored<u64>> {
+        ready(Ok(0))
+    }
+}
+
+/// Archives in memory.
+#[derive(Default)]
+pub struct MemoryArchive {
+    rows: Mutex<Vec<ArchiveRow>>,
+}
+impl MemoryArchive {
+    /// All rows.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn rows(&self) -> Vec<ArchiveRow> {
+        self.rows.lock().unwrap().clone()
+    }
+    fn held_rows(&self, owner: &BareJid) -> Vec<ArchiveRow> {
+        self.rows().into_iter().filter(|row| row.entry.held && row.entry.owner == *owner).collect()
+    }
+}
+impl Archive for MemoryArchive {
+    fn append(&self, entry: ArchiveEntry, held_limit: usize) -> BoxFuture<'_, Stored<i64>> {
+        if entry.held && self.held_rows(&entry.owner).len() >= held_limit {
+            return ready(Err(StoreError::Limit("held rows")));
+        }
+        let mut rows = self.rows.lock().unwrap();
+        let position = rows.last().map_or(1, |row| row.position + 1);
+        rows.push(ArchiveRow { position, entry });
+        ready(Ok(position))
+    }
+    fn held(&self, owner: &BareJid, after: i64, limit: usize) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>> {
+        let rows = self.held_rows(owner).into_iter().filter(|row| row.position > after);
+        ready(Ok(rows.take(limit).collect()))
+    }
+    fn release(&self, owner: &BareJid, positions: Vec<i64>) -> BoxFuture<'_, Stored<()>> {
+        self.rows.lock().unwrap().retain(|row| row.entry.owner != *owner || !positions.contains(&row.position));
+        ready(Ok(()))
+    }
+    fn held_count(&self, owner: &BareJid) -> BoxFuture<'_, Stored<usize>> {
+        ready(Ok(self.held_rows(owner).len()))
+    }
+    fn expire(&self, _: UnixSeconds) -> BoxFuture<'_, Stored<u64>> {
+        ready(Ok(0))
+    }
+}
+
+/// No accounts, and secrets that are all zero.
+pub(super) struct Nobody;
+impl Accounts for Nobody {
+    fn keys(&self, _: &BareJid) -> BoxFuture<'_, Stored<Option<AccountKeys>>> {
+        ready(Ok(None))
+    }
+    fn create(&self, _: BareJid, _: AccountKeys) -> BoxFuture<'_, Stored<Creation>> {
+        ready(Ok(Creation::Retired))
+    }
+    fn set_keys(&self, _: BareJid, _: AccountKeys) -> BoxFuture<'_, Stored<bool>> {
+        ready(Ok(false))
+    }
+    fn delete(&self, _: BareJid) -> BoxFuture<'_, Stored<bool>> {
+        ready(Ok(false))
+    }
+    fn list(&self, _: &DomainPart) -> BoxFuture<'_, Stored<Vec<BareJid>>> {
+        ready(Ok(Vec::new()))
+    }
+    fn statistics(&self, _: &DomainPart) -> BoxFuture<'_, Stored<KeyStatistics>> {
+        ready(Ok(KeyStatistics::default()))
+    }
+}
+impl Secrets for Nobody {
+    fn secret(&self, _: &'static str) -> BoxFuture<'_, Stored<Zeroizing<[u8; 32]>>> {
+        ready(Ok(Zeroizing::new([0; 32])))
+    }
+}

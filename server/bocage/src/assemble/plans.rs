@@ -1,0 +1,57 @@
+//! From configuration to plans: each module of each host is wired with the handles that it asks for.
+
+use crate::{config::{Config, Host as HostConfig}, modules::Modules};
+use anyhow::Context;
+use bocage_api::{Checkpoints, Host, HostHandles, States};
+use bocage_core::{
+    plan::{HostPlan, Plans},
+    router::{Ports, Router},
+};
+use std::sync::Arc;
+
+/// Makes plans, again at each reload; the states of modules stay.
+pub(super) struct Builder {
+    router: Arc<Router>,
+    states: States,
+}
+
+impl Builder {
+    pub(super) fn new(router: Arc<Router>) -> Self {
+        Self { router, states: States::default() }
+    }
+
+    pub(super) fn build(&self, config: &Config, modules: &Modules) -> anyhow::Result<Plans> {
+        let hosts = config.hosts.iter().map(|host| self.host(host, modules)).collect::<anyhow::Result<Vec<_>>>()?;
+        Plans::new(hosts).context("the modules cannot be wired")
+    }
+
+    fn host(&self, host: &HostConfig, modules: &Modules) -> anyhow::Result<HostPlan> {
+        let mut at = Checkpoints::default();
+        for entry in modules.entries() {
+            let Some(settings) = host.modules.get(entry.name()) else { continue };
+            let handles = self.handles(host, entry.name());
+            entry.install(settings, &handles, &mut at).with_context(|| format!("[modules.{}] on {}", entry.name(), host.domain))?;
+        }
+        HostPlan::seal(host.domain.clone(), at).with_context(|| format!("the modules of {} cannot be wired", host.domain))
+    }
+
+    fn handles(&self, host: &HostConfig, module: &'static str) -> HostHandles {
+        let ports = Arc::new(Ports { router: self.router.clone(), host: host.domain.clone() });
+        HostHandles {
+            module,
+            host: Host {
+                domain: host.domain.clone(),
+                admins: host.admins.clone().into(),
+                offline_retention: host.retention.offline.duration(),
+            },
+            clock: self.router.clock.clone(),
+            entropy: self.router.entropy.clone(),
+            tasks: self.router.tasks.clone(),
+            outbox: ports.clone(),
+            contacts: ports.clone(),
+            disco: ports,
+            stores: self.router.stores.clone(),
+            states: self.states.clone(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+"""Stopping and starting: what was accepted is there again."""
+
+import asyncio
+import signal
+
+import pytest
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
+async def test_what_was_acknowledged_outlives_the_process(own_server, clients, sig):
+    server = own_server
+    server.add_accounts(2)
+    first, second = server.account(), server.account()
+    server.start()
+    alice = await clients.login(server, first)
+    alice.say(second[0], "kept")
+    await alice.update_roster(second[0], name="Bob", subscription="none")
+    await alice.plugin["xep_0199"].ping(server.domain)
+    server.stop(sig)
+    server.start()
+    bob = await clients.online(server, second)
+    assert (await bob.message())["body"] == "kept"
+    alice = await clients.login(server, first)
+    items = (await alice.roster_get())["roster"]["items"]
+    assert {str(j): i["name"] for j, i in items.items()} == {second[0]: "Bob"}
+
+
+async def test_clients_are_told_of_the_shutdown(own_server, clients):
+    own_server.start()
+    alice = await clients.online(own_server)
+    error = asyncio.ensure_future(alice.wait_until("stream_error"))
+    gone = asyncio.ensure_future(alice.wait_until("disconnected"))
+    await asyncio.sleep(0)
+    status = await asyncio.to_thread(own_server.stop)
+    assert (await error)["condition"] == "system-shutdown"
+    await gone
+    assert status == 0
+
+
+async def test_an_account_added_while_running_logs_in_at_once(server, clients):
+    jid = f"newcomer@{server.domain}"
+    server.command("user", "add", jid, "--password-stdin", stdin="a long enough passphrase\n")
+    client = await clients.new(jid, "a long enough passphrase", server.ca).login(server.port)
+    assert client.boundjid.bare == jid
+
+
+async def test_the_log_knows_nobody(server, clients):
+    """At the default level: no address of a person, no word of theirs."""
+    alice, bob = await clients.friends(server)
+    alice.say(bob.boundjid.full, "a word nobody else may read")
+    await bob.message()
+    log = server.process.output()
+    people = [name for c in (alice, bob) for name in (c.boundjid.bare, c.boundjid.resource, c.password)]
+    for secret in (*people, "a word nobody"):
+        assert secret not in log
