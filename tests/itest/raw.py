@@ -105,7 +105,7 @@ class Raw:
             f"<?xml version='1.0'?><stream:stream to='{to or self.server.domain}' version='1.0' "
             "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
         )
-        return self.until(r"<stream:features.*?(</stream:features>|/>)").group(0)
+        return self.until(r"<stream:features(\s[^>]*)?/>|<stream:features.*?</stream:features>").group(0)
 
     def starttls(self) -> str:
         """STARTTLS and the handshake; returns the features inside TLS."""

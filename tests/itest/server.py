@@ -16,9 +16,14 @@ STOP_LIMIT = 20.0
 
 
 def binary() -> str:
-    """The program under test: $BOCAGE_BIN, else the release build of this repository."""
+    """The program under test: $ITEST_BINARY, else the release build of this repository."""
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target"))
-    return os.environ.get("BOCAGE_BIN") or str((TOP / target / "release" / "bocage").resolve())
+    return os.environ.get("ITEST_BINARY") or str((TOP / target / "release" / "bocage").resolve())
+
+
+def environment() -> dict[str, str]:
+    """Ours without BOCAGE_*: the server takes those as configuration."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("BOCAGE_")}
 
 
 def free_ports(count: int) -> list[int]:
@@ -41,7 +46,7 @@ class Process:
         self.log = cwd / "output"
         with self.log.open("ab") as out:
             self.child = subprocess.Popen(
-                args, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                args, cwd=cwd, env=environment() | (env or {}), stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
 
     def wait_listening(self, ports: list[int]) -> None:
@@ -138,7 +143,12 @@ host = "{self.rooms}"
     def command(self, *args: str, stdin: str = "") -> subprocess.CompletedProcess:
         """Runs a command of the command line and returns what it said; a failure fails the test."""
         done = subprocess.run(
-            [binary(), "--config", str(self.config), *args], input=stdin, capture_output=True, text=True, timeout=60
+            [binary(), "--config", str(self.config), *args],
+            env=environment(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, f"{args} ended with {done.returncode}: {done.stdout}{done.stderr}"
         return done

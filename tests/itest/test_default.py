@@ -37,7 +37,7 @@ class Embedded:
 
     def accounts(self) -> list[tuple[str, str]]:
         """The accounts as printed: an address and a password on one line."""
-        return re.findall(r"(\S+@localhost)\s+(?:password:?\s+)?(\S+)\s*$", self.process.output(), re.M)
+        return re.findall(r"^\s+(\S+@localhost)\s+(\S+)$", self.process.output(), re.M)
 
 
 @pytest.fixture

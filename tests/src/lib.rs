@@ -1,1 +1,22 @@
-//! Harness of the scenario tests.
+//! Harness of the scenario tests: the whole server in the test's process, tokio-xmpp as the people.
+//!
+//! Nothing here sleeps: every wait is for an event, with a deadline that only a failing test reaches.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a harness may fail loudly")]
+
+mod person;
+mod tls;
+mod village;
+
+pub use person::{Person, element, text};
+pub use tls::Direct;
+pub use village::Village;
+
+use std::time::Duration;
+
+/// Longer than anything takes that works.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits for `future`; fails the test at the deadline.
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.expect("it happens before the deadline")
+}

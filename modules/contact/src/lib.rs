@@ -175,7 +175,9 @@ mod tests {
     #[test]
     fn by_default_the_admins_are_whom_to_write_to() {
         let form = shown(&FakeHost::new(), Addresses::default()).unwrap().unwrap();
-        let field = |var: &str| format!("<field type='list-multi' var='{var}-addresses'><value>xmpp:admin@bocage.example</value></field>");
+        let field = |var: &str| {
+            format!("<field type='list-multi' var='{var}-addresses'><value>xmpp:admin@bocage.example</value></field>")
+        };
         let fields = ["abuse", "admin", "support"].map(field).concat();
         let expected = format!(
             "<x xmlns='jabber:x:data' type='result'><field type='hidden' var='FORM_TYPE'>\

@@ -5,8 +5,8 @@
 #![forbid(unsafe_code)]
 
 use bocage_api::{
-    Action, Asker, BoxFuture, Checkpoints, Disco as Handle, DiscoEntry, DiscoPart, DiscoTarget, Entity, Host, InstallError, IqKey,
-    IqPayload, IqService, Module, Reply, StanzaError,
+    Action, Asker, BoxFuture, Checkpoints, Disco as Handle, DiscoEntry, DiscoPart, DiscoTarget, Entity, Host, InstallError,
+    IqKey, IqPayload, IqService, Module, Reply, StanzaError,
     config::NoSettings,
     dep::rxml::{Namespace, xml_ncname},
     disco::{CAPS_NODE, Identity},
@@ -153,7 +153,8 @@ mod tests {
     fn items_are_listed_and_none_is_an_empty_list() {
         let item = Item { jid: "salons.bocage.example".parse().unwrap(), name: Some("Rooms".into()) };
         let at = installed(DiscoPart { items: vec![item], ..DiscoPart::default() });
-        let expected = "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='salons.bocage.example' name='Rooms'/></query>";
+        let expected =
+            "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='salons.bocage.example' name='Rooms'/></query>";
         assert_eq!(at.ask(&Entity::Server, Action::Get, ITEMS), Ok(Some(xml(expected))));
         assert_eq!(installed(DiscoPart::default()).ask(&Entity::OwnAccount, Action::Get, ITEMS), Ok(Some(xml(ITEMS))));
     }

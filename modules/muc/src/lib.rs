@@ -5,11 +5,8 @@
 #![forbid(unsafe_code)]
 
 use bocage_api::{
-    Checkpoints, DiscoEntry, DiscoPart, DiscoTarget, DomainService, Frozen, Full, Host, InstallError, Kind, Module, Outbox, Stanza,
-    StanzaError, Tasks,
-    disco::Item,
-    rt::sync::mpsc,
-    stanza::PresenceType,
+    Checkpoints, DiscoEntry, DiscoPart, DiscoTarget, DomainService, Frozen, Full, Host, InstallError, Kind, Module, Outbox,
+    Stanza, StanzaError, Tasks, disco::Item, rt::sync::mpsc, stanza::PresenceType,
 };
 use jid::{DomainPart, Jid};
 use schemars::JsonSchema;
@@ -59,16 +56,19 @@ fn rooms_host(setting: &str, domain: &DomainPart) -> Result<DomainPart, InstallE
     let default = Config::default().host;
     let setting = if setting.is_empty() { &default } else { setting };
     let name = setting.replace("{domain}", domain.as_str());
-    let rooms = DomainPart::new(&name).map_err(|_| InstallError::new(format!("host is \"{setting}\", which is no domain name")))?;
+    let rooms =
+        DomainPart::new(&name).map_err(|_| InstallError::new(format!("host is \"{setting}\", which is no domain name")))?;
     if *rooms == **domain {
-        return Err(InstallError::new(format!("host is \"{setting}\", but that is where the accounts are: rooms need a name of their own")));
+        return Err(InstallError::new(format!(
+            "host is \"{setting}\", but that is where the accounts are: rooms need a name of their own"
+        )));
     }
     Ok(rooms.into_owned())
 }
 
 struct Closed(mpsc::Sender<Stanza>);
 impl DomainService for Closed {
-    fn accept(&self, stanza: Frozen) -> Result<(), Full<Frozen>> {
+    fn accept(&self, stanza: Box<Frozen>) -> Result<(), Full<Box<Frozen>>> {
         let Some(answer) = refusal(&stanza) else { return Ok(()) };
         match self.0.try_reserve() {
             Ok(room) => {
@@ -106,8 +106,8 @@ mod tests {
     use super::*;
     use bocage_api::testing::{FakeHost, Installed, for_service, xml};
 
-    fn post(at: &Installed, stanza: &str) -> Result<(), Full<Frozen>> {
-        at.at.domain_services[0].1.it.accept(for_service(stanza))
+    fn post(at: &Installed, stanza: &str) -> Result<(), Full<Box<Frozen>>> {
+        at.at.domain_services[0].1.it.accept(Box::new(for_service(stanza)))
     }
     fn named(host: &str) -> Result<String, String> {
         let installed = FakeHost::new().try_install::<Muc>(Config { host: host.into() });
@@ -139,7 +139,13 @@ mod tests {
         let host = FakeHost::new();
         let at = host.install::<Muc>();
         let head = "xmlns='jabber:client' from='a@b.example/c' to='salons.bocage.example' id='7'";
-        for stanza in ["iq {} type='result'", "iq {} type='error'", "message {} type='error'", "presence {} type='error'", "presence {} type='unavailable'"] {
+        for stanza in [
+            "iq {} type='result'",
+            "iq {} type='error'",
+            "message {} type='error'",
+            "presence {} type='error'",
+            "presence {} type='unavailable'",
+        ] {
             post(&at, &format!("<{}/>", stanza.replace("{}", head))).unwrap();
         }
         host.tasks.poll();

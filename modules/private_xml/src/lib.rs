@@ -5,8 +5,8 @@
 #![forbid(unsafe_code)]
 
 use bocage_api::{
-    Action, Asker, BoxFuture, Checkpoints, Declared, ElementRecord, Entity, InstallError, IqKey, IqPayload, IqService, Module, Records,
-    Relation, Reply, StanzaError, config::NoSettings, ns,
+    Action, Asker, BoxFuture, Checkpoints, Declared, ElementRecord, Entity, InstallError, IqKey, IqPayload, IqService, Module,
+    Records, Relation, Reply, StanzaError, config::NoSettings, ns,
 };
 use minidom::Element;
 use serde::{Deserialize, Serialize};
@@ -167,7 +167,14 @@ mod tests {
     fn reserved_namespaces_are_not_acceptable() {
         let at = FakeHost::new().install::<PrivateXml>();
         let long = format!("<s xmlns='{}'/>", "p".repeat(MAX_KEY));
-        for element in ["<s/>", "<s xmlns=''/>", "<s xmlns='jabber:iq:roster'/>", "<s xmlns='http://jabber.org/protocol/muc'/>", "<vCard xmlns='vcard-temp'/>", &long] {
+        for element in [
+            "<s/>",
+            "<s xmlns=''/>",
+            "<s xmlns='jabber:iq:roster'/>",
+            "<s xmlns='http://jabber.org/protocol/muc'/>",
+            "<vCard xmlns='vcard-temp'/>",
+            &long,
+        ] {
             assert_eq!(set(&at, element), Err(StanzaError::not_acceptable()), "{element}");
             assert_eq!(get(&at, element), Err(StanzaError::not_acceptable()), "{element}");
         }

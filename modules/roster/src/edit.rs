@@ -36,7 +36,8 @@ pub(crate) fn read(query: &Element, owner: &BareJid) -> Result<Edit, StanzaError
 fn contact(item: &Element) -> Result<BareJid, StanzaError> {
     let text = item.attr(xml_ncname!("jid")).ok_or_else(StanzaError::bad_request)?;
     let jid = Jid::new(text).map_err(|_| StanzaError::jid_malformed())?;
-    jid.try_into_bare()
+    // A contact is a person or a service, not one of their devices.
+    jid.try_into_full().map_or_else(Ok, |_| Err(StanzaError::bad_request()))
 }
 
 fn name(item: &Element) -> Result<Option<String>, StanzaError> {
@@ -57,14 +58,4 @@ fn groups(item: &Element) -> Result<Vec<String>, StanzaError> {
     groups.sort_unstable();
     groups.dedup();
     if groups.len() < given { Err(StanzaError::bad_request()) } else { Ok(groups) }
-}
-
-/// A contact is a person or a service, not one of their devices.
-trait TryIntoBare {
-    fn try_into_bare(self) -> Result<BareJid, StanzaError>;
-}
-impl TryIntoBare for Jid {
-    fn try_into_bare(self) -> Result<BareJid, StanzaError> {
-        self.try_into_full().map_or_else(Ok, |_| Err(StanzaError::bad_request()))
-    }
 }

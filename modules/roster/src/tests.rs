@@ -3,6 +3,7 @@
 use super::*;
 use crate::edit::{MAX_GROUPS, MAX_NAME};
 use bocage_api::{
+    ContactsPort as _,
     stanza::Stanza,
     store::Subscription,
     testing::{FakeHost, Installed, xml},
@@ -26,7 +27,6 @@ fn refused(items: &str) -> StanzaError {
     assert!(items.unwrap().items.is_empty(), "a refused set changes nothing");
     refused
 }
-use bocage_api::ContactsPort as _;
 
 #[test]
 fn what_was_set_is_shown_with_its_groups_sorted() {
@@ -58,7 +58,8 @@ fn only_listed_rows_are_shown_and_their_states_with_them() {
     let row = |jid: &str| RosterItem::new(jid.parse().unwrap());
     let asked = RosterItem { pending_in: Some("<presence/>".into()), ..row("stranger@x.example") };
     host.contacts.put(&owner(), asked);
-    let known = RosterItem { listed: true, ask: true, approved: true, subscription: Subscription::From, ..row("known@x.example") };
+    let known =
+        RosterItem { listed: true, ask: true, approved: true, subscription: Subscription::From, ..row("known@x.example") };
     host.contacts.put(&owner(), known);
     let expected = "<query xmlns='jabber:iq:roster' ver='2'><item jid='known@x.example' subscription='from' \
         ask='subscribe' approved='true'/></query>";
@@ -69,7 +70,7 @@ fn only_listed_rows_are_shown_and_their_states_with_them() {
 fn asking_for_the_roster_makes_a_session_interested_in_pushes() {
     let host = FakeHost::new();
     get(&host.install::<Roster>());
-    assert_eq!(host.contacts.interested_sessions(), ["me@bocage.example/phone".parse().unwrap()]);
+    assert_eq!(host.contacts.interested_sessions(), ["me@bocage.example/phone".parse::<jid::FullJid>().unwrap()]);
 }
 
 #[test]
@@ -139,6 +140,9 @@ fn nobody_else_reads_or_writes_a_roster_and_strangers_do_not_learn_that_it_exist
 fn versioning_and_pre_approval_are_advertised() {
     let roster = FakeHost::new().install::<Roster>();
     let adverts: Vec<_> = roster.at.stream_features.iter().filter_map(|f| f.it.advert()).collect();
-    assert_eq!(adverts, [xml("<ver xmlns='urn:xmpp:features:rosterver'/>"), xml("<sub xmlns='urn:xmpp:features:pre-approval'/>")]);
+    assert_eq!(
+        adverts,
+        [xml("<ver xmlns='urn:xmpp:features:rosterver'/>"), xml("<sub xmlns='urn:xmpp:features:pre-approval'/>")]
+    );
     assert!(Stanza::parse(adverts[0].clone()).is_none());
 }

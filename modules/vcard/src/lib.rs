@@ -6,8 +6,8 @@
 #![forbid(unsafe_code)]
 
 use bocage_api::{
-    Action, Asker, BoxFuture, Checkpoints, Declared, ElementRecord, Entity, InstallError, IqKey, IqPayload, IqService, Module, Records,
-    Relation, Reply, StanzaError, config::NoSettings, disco::Features, ns,
+    Action, Asker, BoxFuture, Checkpoints, Declared, ElementRecord, Entity, InstallError, IqKey, IqPayload, IqService, Module,
+    Records, Relation, Reply, StanzaError, config::NoSettings, disco::Features, ns,
 };
 use minidom::Element;
 use serde::{Deserialize, Serialize};
@@ -55,9 +55,7 @@ impl IqService for Service {
                 (Action::Set, Relation::Owner) => self.set(&asker, &iq.element).await.map(|()| None),
                 (Action::Set, other) => Err(other.refusal()),
                 (Action::Get, Relation::Owner) => self.get(&asker.jid, StanzaError::item_not_found()).await,
-                (Action::Get, other) if other.may_see_presence() => {
-                    self.get(&iq.to, StanzaError::service_unavailable()).await
-                }
+                (Action::Get, other) if other.may_see_presence() => self.get(&iq.to, StanzaError::service_unavailable()).await,
                 (Action::Get, _) => Err(StanzaError::service_unavailable()),
             }
         })

@@ -233,7 +233,9 @@ mod tests {
 
     #[test]
     fn all_else_is_refused_by_a_text_that_shows_the_right_form() {
-        for text in ["", "s", "30", "-1s", "1.5h", "7 days", "7D", "30s ", " 30s", "99999999999999999999s", "9999999999999999999d"] {
+        for text in
+            ["", "s", "30", "-1s", "1.5h", "7 days", "7D", "30s ", " 30s", "99999999999999999999s", "9999999999999999999d"]
+        {
             assert_eq!(text.parse::<Span>(), Err(ValueError::Span(text.to_owned())));
         }
         for text in ["", "256", "256 kB", "256 KB", "KiB", "1e3 B", "99999999999999999 GiB"] {

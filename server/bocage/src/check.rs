@@ -106,7 +106,7 @@ pub(crate) fn port_trouble(address: std::net::SocketAddr, error: &std::io::Error
 fn files(config: &Config) -> Vec<Finding> {
     let mut all = vec![data_dir(&config.data_dir)];
     if let Origin::File(path) = &config.origin {
-        all.extend(closed(path, "configuration", Severity::Warning));
+        all.push(configuration(path));
     }
     all.extend(closed(&config.storage.key_dir, "[storage] key_dir", Severity::Error));
     all.extend(config.storage.url.sqlite_path().and_then(|path| closed(&path, "[storage] url", Severity::Error)));
@@ -121,7 +121,10 @@ fn data_dir(path: &Path) -> Finding {
         let parent = parent.filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         return match permissions::try_writing(&parent) {
             Ok(()) => finding(Severity::Good, format!("data_dir: {shown} is made at the first start")),
-            Err(error) => finding(Severity::Error, format!("data_dir: {shown} is missing and cannot be made in {}: {error}", parent.display())),
+            Err(error) => finding(
+                Severity::Error,
+                format!("data_dir: {shown} is missing and cannot be made in {}: {error}", parent.display()),
+            ),
         };
     }
     match permissions::try_writing(path) {
@@ -131,6 +134,15 @@ fn data_dir(path: &Path) -> Finding {
         }
         Ok(()) => finding(Severity::Good, format!("data_dir: {shown} is ours alone")),
     }
+}
+
+/// That it holds no secret which everybody may read is seen when it is read.
+fn configuration(path: &Path) -> Finding {
+    let shown = path.display();
+    if permissions::others(path) & 0o002 != 0 {
+        return finding(Severity::Error, format!("configuration: every user may change {shown}: chmod o-w it (H71)"));
+    }
+    finding(Severity::Good, format!("configuration: {shown} has no mistakes"))
 }
 
 /// Nothing to say about what is not there yet; readable by all is `severity`.
@@ -184,12 +196,13 @@ mod tests {
         let config = config(dir.path(), "[listen]\nc2s = [\"127.0.0.1:0\"]\n");
         assert!(config.is_err(), "port 0 is none");
         let config = self::config(dir.path(), "[c2s]\nrate = \"off\"\n[listen]\nc2s_direct_tls = []\nc2s = []\n").unwrap();
-        fs::set_permissions(dir.path().join("bocage.toml"), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(dir.path().join("bocage.toml"), fs::Permissions::from_mode(0o646)).unwrap();
         fs::create_dir_all(&config.storage.key_dir).unwrap();
         fs::set_permissions(&config.storage.key_dir, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(rows(&config, Severity::Relaxed).iter().any(|row| row.starts_with("[c2s] rate")));
-        assert!(rows(&config, Severity::Warning).iter().any(|row| row.starts_with("configuration: every user may read")));
-        assert!(rows(&config, Severity::Error).iter().any(|row| row.starts_with("[storage] key_dir: every user may read")));
+        let errors = rows(&config, Severity::Error);
+        assert!(errors.iter().any(|row| row.starts_with("configuration: every user may change")));
+        assert!(errors.iter().any(|row| row.starts_with("[storage] key_dir: every user may read")));
         assert_eq!(exit_code(&findings(&config, Server::Stopped, 0)), 2);
     }
 }

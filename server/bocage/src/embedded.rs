@@ -37,7 +37,8 @@ pub(crate) async fn welcome(config: &Config, fingerprint: Option<&Fingerprint>) 
 /// Accounts with their passwords; none when there are accounts already.
 async fn first_accounts(config: &Config, host: &Host) -> anyhow::Result<Vec<(BareJid, SecretString)>> {
     let store = Store::open(config).await?;
-    let made = if store.accounts().list(&host.domain).await?.is_empty() { create(config, host, &store).await } else { Ok(Vec::new()) };
+    let made =
+        if store.accounts().list(&host.domain).await?.is_empty() { create(config, host, &store).await } else { Ok(Vec::new()) };
     store.close().await;
     made
 }

@@ -14,8 +14,10 @@ mod logging;
 mod modules;
 mod permissions;
 mod reference;
+mod schema;
 mod secret;
 
+pub use assemble::{Running, machine_clock, machine_entropy, start};
 pub use cli::main;
 pub use config::Config;
 pub use modules::{Entry, Modules, Settings};

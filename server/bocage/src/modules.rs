@@ -38,6 +38,18 @@ impl Modules {
     /// Those of this repository.
     pub fn builtin() -> Self {
         Self::none()
+            .with::<bocage_module_roster::Roster>()
+            .with::<bocage_module_offline::Offline>()
+            .with::<bocage_module_disco::Disco>()
+            .with::<bocage_module_caps::Caps>()
+            .with::<bocage_module_contact::Contact>()
+            .with::<bocage_module_ping::Ping>()
+            .with::<bocage_module_private_xml::PrivateXml>()
+            .with::<bocage_module_time::Time>()
+            .with::<bocage_module_vcard::Vcard>()
+            .with::<bocage_module_version::Version>()
+            .with::<bocage_module_muc::Muc>()
+            .with::<bocage_module_leave_jitter::LeaveJitter>()
     }
 
     /// Adds a module at the end.
@@ -60,7 +72,12 @@ impl Modules {
     /// Names that are there more than once.
     pub(crate) fn twice(&self) -> Vec<&'static str> {
         let names = self.names();
-        names.iter().enumerate().filter(|(at, name)| names.iter().skip(at + 1).any(|n| n == *name)).map(|(_, name)| *name).collect()
+        names
+            .iter()
+            .enumerate()
+            .filter(|(at, name)| names.iter().skip(at + 1).any(|n| n == *name))
+            .map(|(_, name)| *name)
+            .collect()
     }
 }
 

@@ -2,26 +2,14 @@
 //! configuration, so that it cannot say anything else than they do. A copy of it changes nothing: all keys are comments.
 
 use crate::{
-    config::{self, table},
+    config::{self, table::Section},
     modules::Modules,
+    schema::Shape,
 };
-use schemars::JsonSchema;
-use serde_json::Value as Json;
 use std::fmt::Write as _;
 
-/// One table of the reference.
-pub(crate) struct TableText {
-    path: String,
-    text: String,
-    keys: Vec<KeyText>,
-}
-
-struct KeyText {
-    name: String,
-    text: String,
-    allowed: String,
-    default: Option<String>,
-}
+/// Tables of the reference that belong to one type.
+pub(crate) struct TableText(String);
 
 const HEAD: &str = "\
 # Every key of Bocage's configuration with its default. All keys here are comments: write down only what you change.
@@ -29,16 +17,6 @@ const HEAD: &str = "\
 # Made by `bocage reference`; a test keeps it current.
 
 ";
-
-/// The whole reference as a TOML file.
-pub fn reference(modules: &Modules) -> String {
-    let mut out = HEAD.to_owned();
-    core_tables().iter().for_each(|table| write_table(&mut out, table));
-    write_table(&mut out, &table_text::<config::Switches>("modules"));
-    modules.entries().iter().for_each(|entry| write_table(&mut out, &entry.reference()));
-    out.push_str(HOSTS);
-    out
-}
 
 const HOSTS: &str = "
 # A further host that serves accounts. It may have `admins`, `retention` and `modules` of its own; what it leaves out is
@@ -48,6 +26,20 @@ const HOSTS: &str = "
 #[host.\"second.example\".retention]
 #messages = \"1d\"
 ";
+
+/// The whole reference as a TOML file.
+pub fn reference(modules: &Modules) -> String {
+    let mut tables = core_tables();
+    let mut names = String::new();
+    write_comment(&mut names, &format!("Modules of this build: {}", modules.names().join(", ")));
+    tables.push(table_text::<config::Switches>("modules"));
+    tables.push(TableText(names));
+    let entries = modules.entries().iter().map(crate::modules::Entry::reference);
+    // A module without keys has no table worth showing.
+    tables.extend(entries.filter(|table| table.0.contains(" = ")));
+    let text: String = tables.into_iter().map(|table| table.0).collect();
+    format!("{HEAD}{text}{HOSTS}")
+}
 
 fn core_tables() -> Vec<TableText> {
     vec![
@@ -65,85 +57,37 @@ fn core_tables() -> Vec<TableText> {
     ]
 }
 
-/// The reference of one type.
-pub(crate) fn table_text<T: table::Section>(path: &str) -> TableText {
-    let schema = Json::from(schemars::schema_for!(T));
-    let written = toml::to_string(&T::default()).unwrap_or_default();
-    let defaults: Vec<(&str, &str)> = written.lines().filter_map(|line| line.split_once(" = ")).collect();
-    let mut names: Vec<String> = defaults.iter().map(|(name, _)| (*name).to_owned()).collect();
-    names.extend(table::keys::<T>().into_iter().filter(|key| !defaults.iter().any(|(name, _)| name == key)));
-    let key = |name: String| KeyText {
-        text: schema.pointer(&format!("/properties/{name}/description")).and_then(Json::as_str).unwrap_or_default().to_owned(),
-        allowed: type_of(schema.pointer(&format!("/properties/{name}")).unwrap_or(&Json::Null), &schema),
-        default: defaults.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
-        name,
-    };
-    let text = schema.get("description").and_then(Json::as_str).unwrap_or_default().to_owned();
-    TableText { path: path.to_owned(), text, keys: names.into_iter().map(key).collect() }
-}
-
-/// What is allowed for `key`, in words.
-pub(crate) fn type_of_key<T: JsonSchema>(key: &str) -> String {
-    let schema = Json::from(schemars::schema_for!(T));
-    type_of(schema.pointer(&format!("/properties/{key}")).unwrap_or(&Json::Null), &schema)
-}
-
-fn type_of(schema: &Json, root: &Json) -> String {
-    if let Some(target) = schema.get("$ref").and_then(Json::as_str) {
-        let target = root.pointer(target.trim_start_matches('#')).unwrap_or(&Json::Null);
-        return if choices(target).is_empty() { described(target) } else { type_of(target, root) };
+/// The reference of one type, called `name` in the file. The defaults as TOML writes them give the order of the keys.
+pub(crate) fn table_text<T: Section>(name: &str) -> TableText {
+    let shape = Shape::of::<T>();
+    let mut out = String::new();
+    let mut path: Vec<String> = Vec::new();
+    write_table(&mut out, name, (&shape, &path));
+    for line in toml::to_string(&T::default()).unwrap_or_default().lines() {
+        if let Some(table) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')).filter(|_| !line.contains('=')) {
+            path = table.split('.').map(str::to_owned).collect();
+            write_table(&mut out, &format!("{name}.{table}"), (&shape, &path));
+        } else if let Some((key, default)) = line.split_once(" = ") {
+            write_key(&mut out, key, default, (&shape, &path));
+        }
     }
-    let choices = choices(schema);
-    if !choices.is_empty() {
-        return choices.join(" or ");
-    }
-    match type_name(schema) {
-        "boolean" => "true or false".to_owned(),
-        "integer" => "a whole number".to_owned(),
-        "number" => "a number".to_owned(),
-        "string" => "a text".to_owned(),
-        "array" => format!("a list; each element: {}", type_of(schema.get("items").unwrap_or(&Json::Null), root)),
-        _ => "a table".to_owned(),
-    }
+    TableText(out)
 }
 
-/// A type's own words, or its kind.
-fn described(schema: &Json) -> String {
-    let own = schema.get("description").and_then(Json::as_str);
-    own.map_or_else(|| type_of_kind(schema), |text| text.replace('\n', " "))
-}
-
-fn type_of_kind(schema: &Json) -> String {
-    if type_name(schema) == "string" { "a text".to_owned() } else { "a table".to_owned() }
-}
-
-fn type_name(schema: &Json) -> &str {
-    match schema.get("type") {
-        Some(Json::String(name)) => name,
-        Some(Json::Array(names)) => names.first().and_then(Json::as_str).unwrap_or_default(),
-        _ => "",
-    }
-}
-
-/// The values of an enumeration, quoted.
-fn choices(schema: &Json) -> Vec<String> {
-    let listed = schema.get("enum").and_then(Json::as_array).into_iter().flatten();
-    let documented = schema.get("oneOf").and_then(Json::as_array).into_iter().flatten();
-    let constants = documented.flat_map(|one| one.get("const").into_iter().chain(one.get("enum").and_then(Json::as_array).into_iter().flatten()));
-    listed.chain(constants).map(Json::to_string).collect()
-}
-
-fn write_table(out: &mut String, table: &TableText) {
-    if !table.path.is_empty() {
+fn write_table(out: &mut String, name: &str, (shape, path): (&Shape, &[String])) {
+    if !name.is_empty() {
         out.push('\n');
-        write_comment(out, &table.text);
-        let _ = writeln!(out, "[{}]", table.path);
+        let text = shape.text(path);
+        write_comment(out, if text.trim_matches('`') == format!("[{name}]") { "" } else { text });
+        let _ = writeln!(out, "[{name}]");
     }
-    for key in &table.keys {
-        write_comment(out, &key.text);
-        let _ = writeln!(out, "# Allowed: {}", key.allowed);
-        let _ = writeln!(out, "#{} = {}", key.name, key.default.as_deref().unwrap_or("\"\""));
-    }
+}
+
+fn write_key(out: &mut String, key: &str, default: &str, (shape, path): (&Shape, &[String])) {
+    let path = [path, &[key.to_owned()]].concat();
+    write_comment(out, shape.text(&path));
+    write_comment(out, &format!("Allowed: {}", shape.allowed(&path)));
+    let _ = writeln!(out, "#{key} = {default}");
 }
 
 fn write_comment(out: &mut String, text: &str) {

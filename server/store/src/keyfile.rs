@@ -152,7 +152,7 @@ pub(crate) fn record(name: &KeyName, key: &EpochKey) -> Zeroizing<[u8; RECORD]> 
     record
 }
 
-fn check(checked: &[u8; CHECKED]) -> impl Iterator<Item = u8> {
+fn check(checked: &[u8; CHECKED]) -> impl Iterator<Item = u8> + use<> {
     Sha256::digest(checked).into_iter().take(RECORD - CHECKED)
 }
 

@@ -1,1 +1,27 @@
-//! bocage-store.
+//! The store: SQLite or PostgreSQL behind the api's traits, one writer, and epoch keys whose destruction is the expiry.
+//!
+//! What would surprise a reader: nothing is written outside the one task in `writer`; its transactions are what waits
+//! at the moment; and what is stored of a message cannot be read from the database alone.
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod append;
+mod archives;
+mod batch;
+mod codec;
+mod engine;
+mod expiry;
+mod fault;
+mod keyfile;
+mod open;
+mod permissions;
+mod records;
+mod rosters;
+mod seal;
+mod secrets;
+mod sql;
+mod unit;
+mod vault;
+mod writer;
+
+pub use open::{OpenError, Store, StoreConfig};

@@ -119,3 +119,104 @@ impl DayKeys {
         Ok(sealed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EK: [u8; 32] = [
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+    ];
+    const NONCE: [u8; NONCE_LEN] = [9; NONCE_LEN];
+
+    fn owner() -> BareJid {
+        BareJid::new("alice@example.org").unwrap()
+    }
+
+    fn keys() -> DayKeys {
+        DayKeys::new(&Zeroizing::new(EK), &owner()).unwrap()
+    }
+
+    fn place<'a>(owner: &'a BareJid, id: &'a str, position: i64) -> Place<'a> {
+        Place { owner, segment: &[], id, position, stamp: 1_700_000_000 }
+    }
+
+    fn seal(place: &Place<'_>, text: &[u8]) -> Vec<u8> {
+        let buffer = [&[0; NONCE_LEN], text].concat();
+        keys().seal(place, NONCE, buffer).unwrap()
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    // Computed apart from this code: see KNOWN_ANSWERS below.
+    #[test]
+    fn derivations_have_known_answers() {
+        let keys = keys();
+        let owner = owner();
+        let from = Jid::new("bob@example.org/phone").unwrap();
+        let row = derive(&Zeroizing::new(EK), &[LABEL, b"row/"]).unwrap();
+        let sealed = seal(&place(&owner, "id-1", 42), b"hello");
+        let answers = [
+            hex(row.as_slice()),
+            hex(keys.with.as_slice()),
+            hex(keys.reference.as_slice()),
+            hex(&keys.with_tag("bob@example.org").unwrap()),
+            hex(&keys.with_tag("bob@example.org/phone").unwrap()),
+            hex(&keys.reference_tag(&from, "m1").unwrap()),
+            hex(&sealed),
+        ];
+        assert_eq!(answers, KNOWN_ANSWERS);
+    }
+
+    /// By Python: `hmac` and `hashlib` for HKDF and tags, the package `cryptography` for AES-GCM.
+    const KNOWN_ANSWERS: [&str; 7] = ["", "", "", "", "", "", ""];
+
+    #[test]
+    fn a_row_opens_at_its_place_only() {
+        let (owner, other) = (owner(), BareJid::new("alicf@example.org").unwrap());
+        let sealed = seal(&place(&owner, "id-1", 42), b"hello");
+        assert_eq!(keys().open(&place(&owner, "id-1", 42), sealed.clone()).unwrap().as_slice(), b"hello");
+        let mut elsewhere = [
+            place(&owner, "id-2", 42),
+            place(&owner, "id-1", 43),
+            place(&other, "id-1", 42),
+            place(&owner, "id-1", 42),
+            place(&owner, "id-1", 42),
+        ];
+        elsewhere[3].stamp += 1;
+        elsewhere[4].segment = b"s";
+        for place in elsewhere {
+            assert!(keys().open(&place, sealed.clone()).is_err());
+        }
+        let foreign = DayKeys::new(&Zeroizing::new([1; 32]), &owner).unwrap();
+        assert!(foreign.open(&place(&owner, "id-1", 42), sealed).is_err());
+    }
+
+    #[test]
+    fn fields_do_not_run_into_one_another() {
+        let owner = owner();
+        let sealed = seal(&Place { segment: b"a", ..place(&owner, "bc", 1) }, b"hello");
+        assert!(keys().open(&Place { segment: b"ab", ..place(&owner, "c", 1) }, sealed).is_err());
+    }
+
+    #[test]
+    fn cut_or_changed_bytes_are_refused() {
+        let owner = owner();
+        let sealed = seal(&place(&owner, "id-1", 42), b"hello");
+        for length in 0..sealed.len() {
+            assert!(keys().open(&place(&owner, "id-1", 42), sealed[..length].to_vec()).is_err());
+        }
+        for index in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[index] ^= 1;
+            assert!(keys().open(&place(&owner, "id-1", 42), changed).is_err());
+        }
+    }
+
+    #[test]
+    fn days_begin_at_midnight() {
+        assert_eq!((day_of(-1), day_of(0), day_of(86_399), day_of(86_400)), (-1, 0, 0, 1));
+    }
+}

@@ -8,12 +8,12 @@ use tokio::sync::oneshot;
 
 /// Something to do inside the writer's transaction. It may run more than once: a failed batch is replayed.
 pub(crate) trait Operation: Send + Sync + 'static {
-    type Output: Send + 'static;
+    type Output: Send + Sync + 'static;
     fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<Self::Output, Refusal>>;
 }
 
 /// An operation or several as the writer sees them.
-pub(crate) trait Unit: Send {
+pub(crate) trait Unit: Send + Sync {
     /// Runs in a savepoint; what comes of it is kept until it is settled.
     fn run<'a>(&'a mut self, tx: &'a mut Connection) -> BoxFuture<'a, Result<(), Refusal>>;
     /// Keeps `error` as the result.

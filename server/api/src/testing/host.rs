@@ -2,8 +2,8 @@
 
 use super::{FakeContacts, MemoryArchive, MemoryRecords, store};
 use crate::{
-    Action, Asker, Checkpoints, Clock, DiscoPart, DiscoPort, DiscoTarget, Entity, Entropy, FromHost, Host, HostHandles, InstallError,
-    IqPayload, Module, OutboxPort, Relation, Reply, Stanza, StanzaError, States, TaskPort,
+    Action, Asker, Checkpoints, Clock, DiscoPart, DiscoPort, DiscoTarget, Entity, Entropy, FromHost, Host, HostHandles,
+    InstallError, IqPayload, Module, OutboxPort, Relation, Reply, Stanza, StanzaError, States, TaskPort,
     clock::{RandomSource, TimeSource, UnixSeconds},
     stanza::Frozen,
     store::Stores,
@@ -171,9 +171,7 @@ impl Installed {
         payload: &str,
     ) -> Option<Result<Option<Element>, StanzaError>> {
         let element = xml(payload);
-        let matches = |key: &crate::IqKey| {
-            key.entity == *entity && key.action == action && element.is(key.name, key.namespace)
-        };
+        let matches = |key: &crate::IqKey| key.entity == *entity && key.action == action && element.is(key.name, key.namespace);
         let (_, service) = self.at.iq_services.iter().find(|(key, _)| matches(key))?;
         let to = match entity {
             Entity::Server => "bocage.example",

@@ -74,7 +74,10 @@ impl MemoryRecords {
         let rows = self.rows()?;
         let after = page.after.clone().map_or(Bound::Unbounded, Bound::Excluded);
         let wanted = rows.iter().filter(|((c, o, key), _)| {
-            c == collection && o == owner && key.starts_with(&page.prefix) && std::ops::RangeBounds::contains(&(after.clone(), Bound::Unbounded), key)
+            c == collection
+                && o == owner
+                && key.starts_with(&page.prefix)
+                && std::ops::RangeBounds::contains(&(after.clone(), Bound::Unbounded), key)
         });
         Ok(wanted.take(page.limit).map(|(_, row)| row.clone()).collect())
     }

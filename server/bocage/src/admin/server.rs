@@ -6,11 +6,7 @@ use super::{
     protocol::{LineError, Outcome, PAGE, Request, Response, WireAccount, read_line, write_line},
 };
 use crate::permissions;
-use futures_util::{
-    StreamExt,
-    future::join_all,
-    stream::FuturesUnordered,
-};
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use jid::{BareJid, DomainPart};
 use std::{
     fs, io,
@@ -209,7 +205,8 @@ mod tests {
     }
 
     fn keys() -> AccountKeys {
-        let keys = StoredKeys { salt: vec![1], iterations: 4_096, stored_key: vec![2; 32].into(), server_key: vec![3; 32].into() };
+        let keys =
+            StoredKeys { salt: vec![1], iterations: 4_096, stored_key: vec![2; 32].into(), server_key: vec![3; 32].into() };
         AccountKeys { sha256: Some(keys), sha1: None }
     }
 

@@ -108,7 +108,7 @@ pub(crate) async fn run(config: Config, source: Source, modules: Modules) -> any
 /// When it cannot be opened.
 pub(crate) async fn open_store(config: &Config, clock: &Clock, entropy: &Entropy) -> anyhow::Result<Store> {
     let settings = StoreConfig {
-        url: config.storage.url.expose().into(),
+        url: config.storage.url.expose().to_owned().into(),
         key_dir: config.storage.key_dir.clone(),
         retention: longest(config),
     };

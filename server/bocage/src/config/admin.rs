@@ -28,7 +28,11 @@ impl Admin {
         let length = self.socket.as_os_str().len();
         if !(1..=LONGEST_SOCKET).contains(&length) {
             let found = self.socket.display();
-            at.wrong("admin", "socket", format!("found \"{found}\" ({length} bytes); allowed: a path of 1 to {LONGEST_SOCKET} bytes"));
+            at.wrong(
+                "admin",
+                "socket",
+                format!("found \"{found}\" ({length} bytes); allowed: a path of 1 to {LONGEST_SOCKET} bytes"),
+            );
         }
     }
 }

@@ -21,11 +21,11 @@ pub struct Host {
     pub modules: BTreeMap<&'static str, Settings>,
 }
 
-/// `[modules]` without the tables of the modules.
+/// Modules are on unless they are named here; each has a table `[modules.NAME]` for its settings.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Switches {
-    /// Modules that are off.
+    /// Modules to switch off. Names of later builds are allowed: one file serves both.
     pub(crate) off: Vec<String>,
 }
 
@@ -38,7 +38,21 @@ pub(crate) struct Override {
 }
 
 /// Modules of later work: they may be in `off` already, so that one file serves this build and the next.
-const LATER: &[&str] = &["carbons", "mam", "occupant_id", "padding", "profile", "push", "sm", "strangers", "turn", "upload", "vcard_guard", "witness", "invites"];
+const LATER: &[&str] = &[
+    "carbons",
+    "mam",
+    "occupant_id",
+    "padding",
+    "profile",
+    "push",
+    "sm",
+    "strangers",
+    "turn",
+    "upload",
+    "vcard_guard",
+    "witness",
+    "invites",
+];
 
 /// `[modules]` of the server or of one host.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +116,8 @@ fn read_off(path: &str, switches: &Table, (modules, at): (&Modules, &mut Collect
     let known: Vec<String> = modules.names().into_iter().map(str::to_owned).collect();
     for name in &switches.off {
         if !known.contains(name) && !LATER.contains(&name.as_str()) {
-            let hint = super::mistakes::did_you_mean(name, &known).map(|n| format!(" (did you mean \"{n}\"?)")).unwrap_or_default();
+            let hint =
+                super::mistakes::did_you_mean(name, &known).map(|n| format!(" (did you mean \"{n}\"?)")).unwrap_or_default();
             at.wrong(path, "off", format!("found \"{name}\", which is no module{hint}; allowed: {}", known.join(", ")));
         }
     }
@@ -150,12 +165,19 @@ pub(crate) fn read(common: &Common<'_>, given: Option<&Value>, at: &mut Collecto
         let path = format!("host.\"{name}\"");
         let Some(overrides) = table_at(&path, Some(value), at) else { continue };
         match name.parse::<DomainPart>() {
-            Ok(domain) if hosts.iter().all(|h| h.domain != domain) => hosts.push(read_host(&path, domain, (common, overrides), at)),
+            Ok(domain) if !super::is_hostname(&domain) => no_domain(&path, at),
+            Ok(domain) if hosts.iter().all(|h| h.domain != domain) => {
+                hosts.push(read_host(&path, domain, (common, overrides), at))
+            }
             Ok(_) => at.wrong(&path, "", "is the table of a host that is there already; allowed: each host once"),
-            Err(_) => at.wrong(&path, "", "found a name that is no domain; allowed: a domain"),
+            Err(_) => no_domain(&path, at),
         }
     }
     hosts
+}
+
+fn no_domain(path: &str, at: &mut Collector) {
+    at.wrong(path, "", "found a name that is no domain; allowed: a domain");
 }
 
 fn read_host(path: &str, domain: DomainPart, (common, given): (&Common<'_>, &Table), at: &mut Collector) -> Host {
@@ -201,7 +223,11 @@ pub(crate) fn addresses(table: &str, texts: &[String], at: &mut Collector) -> Ve
             Ok(jid) if jid.node().is_some() => result.push(jid),
             _ => {
                 let found = shown("", "admins", &Value::String(text.clone()));
-                at.wrong(table, "admins", format!("found {found}; allowed: addresses of accounts such as \"alice@village.example\""));
+                at.wrong(
+                    table,
+                    "admins",
+                    format!("found {found}; allowed: addresses of accounts such as \"alice@village.example\""),
+                );
             }
         }
     }

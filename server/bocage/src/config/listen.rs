@@ -42,14 +42,7 @@ impl Default for Listen {
     fn default() -> Self {
         let any = |port: u16| vec![Listener(SocketAddr::from(([0_u16; 8], port)))];
         let none = Vec::new;
-        Self {
-            c2s: any(5222),
-            c2s_direct_tls: any(5223),
-            s2s: none(),
-            s2s_direct_tls: none(),
-            https: none(),
-            onion: none(),
-        }
+        Self { c2s: any(5222), c2s_direct_tls: any(5223), s2s: none(), s2s_direct_tls: none(), https: none(), onion: none() }
     }
 }
 

@@ -85,7 +85,6 @@ impl Collector {
     pub(crate) fn finish<T>(self, value: T) -> Result<T, Mistakes> {
         if self.found.is_empty() { Ok(value) } else { Err(Mistakes(self.found)) }
     }
-
 }
 
 /// `value` as the operator wrote it, shortened, and hidden when it may be a secret.
@@ -97,7 +96,8 @@ pub(crate) fn shown(table: &str, key: &str, value: &toml::Value) -> String {
     if value.is_table() {
         return "a table".to_owned();
     }
-    let text: String = value.to_string().chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    let text: String =
+        value.to_string().chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
     match text.char_indices().nth(LONGEST) {
         None => text,
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

@@ -110,8 +110,22 @@ impl Default for Top {
 
 /// Keys and tables of the top level.
 pub(crate) const KNOWN: [&str; 16] = [
-    "domain", "admins", "data_dir", "locale", "listen", "tls", "dns", "s2s", "c2s", "auth", "storage", "admin", "retention",
-    "log", "modules", "host",
+    "domain",
+    "admins",
+    "data_dir",
+    "locale",
+    "listen",
+    "tls",
+    "dns",
+    "s2s",
+    "c2s",
+    "auth",
+    "storage",
+    "admin",
+    "retention",
+    "log",
+    "modules",
+    "host",
 ];
 /// Tables of later work.
 const LATER: [&str; 4] = ["acme", "registration", "metrics", "sandbox"];
@@ -120,7 +134,9 @@ impl Config {
     /// Reads the merged table; what is wrong is in `at`, and then the result must not be used.
     pub(crate) fn read(given: &Table, (origin, modules): (Origin, &Modules), at: &mut Collector) -> Self {
         unknown_tables(given, at);
-        let only = |keys: &[&str]| given.iter().filter(|(k, _)| keys.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let only = |keys: &[&str]| {
+            given.iter().filter(|(k, _)| keys.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+        };
         let (top, _) = table::read::<Top>("", &only(&["domain", "admins", "data_dir", "locale"]), at);
         let domain = domain(&top.domain, given.get("domain"), at);
         let mut retention: Retention = section("retention", given, at);
@@ -206,7 +222,9 @@ impl Config {
             list.push(format!("[c2s] max_stanza_size = \"{}\": one client can hold more memory (H64)", self.c2s.max_stanza_size));
         }
         let kept = self.hosts.iter().filter(|h| h.retention.max > Retention::default().max);
-        list.extend(kept.map(|h| format!("{}: retention.max = \"{}\": history is kept longer than a month (H01)", h.domain, h.retention.max)));
+        list.extend(kept.map(|h| {
+            format!("{}: retention.max = \"{}\": history is kept longer than a month (H01)", h.domain, h.retention.max)
+        }));
         if matches!(self.log.level, Level::Debug | Level::Trace) {
             list.push("[log] level: below \"info\" the log is not made to be kept (H09)".to_owned());
         }
@@ -237,13 +255,20 @@ fn unknown_tables(given: &Table, at: &mut Collector) {
 fn domain(text: &str, given: Option<&Value>, at: &mut Collector) -> DomainPart {
     let allowed = "allowed: a domain such as \"village.example\"";
     match text.parse::<DomainPart>() {
-        Ok(domain) => return domain,
-        Err(_) if given.is_none() => at.wrong("", "domain", format!("is missing; {allowed}")),
+        Ok(domain) if is_hostname(&domain) => return domain,
+        _ if given.is_none() => at.wrong("", "domain", format!("is missing; {allowed}")),
         // Of another type: said already.
-        Err(_) if !given.is_some_and(Value::is_str) => {}
-        Err(_) => at.wrong("", "domain", format!("found {}; {allowed}", mistakes::shown("", "domain", &text.into()))),
+        _ if !given.is_some_and(Value::is_str) => {}
+        _ => at.wrong("", "domain", format!("found {}; {allowed}", mistakes::shown("", "domain", &text.into()))),
     }
     fallback_domain()
+}
+
+/// Addresses without a name (RFC 7622 allows them) have no certificate.
+pub(crate) fn is_hostname(domain: &DomainPart) -> bool {
+    let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
+    let is_address = domain.as_str().parse::<std::net::IpAddr>().is_ok();
+    !is_address && domain.as_str().split('.').all(label)
 }
 
 fn fallback_domain() -> DomainPart {

@@ -48,7 +48,8 @@ impl Source {
 
     /// The same for the process: its environment is read once, now.
     pub fn of_process(file: Option<PathBuf>) -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let text =
+            |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         Self::new(file, std::env::vars_os().filter_map(text))
     }
 
@@ -146,6 +147,10 @@ fn syntax(name: &str, text: &str, error: &toml::de::Error) -> Mistakes {
 fn refuse_open_secrets(config: &Config, at: &mut Collector) {
     let Origin::File(path) = &config.origin else { return };
     if config.storage.url.holds_secret() && !at.is_variable("storage.url") && config.file_holds_url() && open_to_all(path) {
-        at.wrong("storage", "url", "holds a password, and every user may read this file: chmod 0600 it, or use \"url_file\" (H71)");
+        at.wrong(
+            "storage",
+            "url",
+            "holds a password, and every user may read this file: chmod 0600 it, or use \"url_file\" (H71)",
+        );
     }
 }

@@ -2,50 +2,104 @@
 //! defaults are the base, each key is tried on top of it, and a key that does not fit is reported and left out.
 
 use super::mistakes::{Collector, shown};
-use crate::reference::type_of_key;
+use crate::schema::Shape;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
+use std::marker::PhantomData;
 use toml::{Table, Value};
 
 /// What a table can be read into.
 pub(crate) trait Section: Default + DeserializeOwned + Serialize + JsonSchema {}
 impl<T: Default + DeserializeOwned + Serialize + JsonSchema> Section for T {}
 
-/// The defaults of `T` as a table; empty for a `T` without keys.
-pub(crate) fn defaults<T: Section>() -> Table {
-    Table::try_from(T::default()).unwrap_or_default()
-}
-
-/// All keys of `T`, those without default included.
-pub(crate) fn keys<T: Section>() -> Vec<String> {
-    let schema = schemars::schema_for!(T);
-    let properties = schema.get("properties").and_then(|p| p.as_object());
-    properties.map(|p| p.keys().cloned().collect()).unwrap_or_default()
-}
-
-/// Reads `given`, called `path` in the file. What is wrong is in `at`; the value has defaults in those places.
+/// Reads `given`, called `path` in the file. What is wrong is in `at`; the value has defaults in those places. The table
+/// beside it is complete.
 pub(crate) fn read<T: Section>(path: &str, given: &Table, at: &mut Collector) -> (T, Table) {
-    let known = keys::<T>();
-    let mut base = defaults::<T>();
-    for (key, value) in given {
-        if !known.iter().any(|k| k == key) {
-            at.unknown(path, key, &known);
-            continue;
-        }
-        let value = coerced(path, key, value, (base.get(key), at));
-        let mut candidate = base.clone();
-        candidate.insert(key.clone(), value.clone());
-        match attempt::<T>(&candidate) {
-            Ok((_, ignored)) if ignored.is_empty() => base = candidate,
-            Ok((_, ignored)) => ignored.iter().for_each(|inner| inner_unknown(path, inner, at)),
-            Err(cause) => {
-                let allowed = type_of_key::<T>(key);
-                at.wrong(path, key, wrong_value(&shown(path, key, &value), &cause, &allowed));
+    let base = Table::try_from(T::default()).unwrap_or_default();
+    let mut reader = Reader::<T> { path, shape: Shape::of::<T>(), base, at, of: PhantomData };
+    reader.walk(&[], given);
+    let base = reader.base;
+    let value = attempt::<T>(&base).map(|(value, _)| value).unwrap_or_default();
+    (value, base)
+}
+
+struct Reader<'a, T> {
+    path: &'a str,
+    shape: Shape,
+    base: Table,
+    at: &'a mut Collector,
+    of: PhantomData<T>,
+}
+
+impl<T: Section> Reader<'_, T> {
+    /// Tries each key of the table at `inner`.
+    fn walk(&mut self, inner: &[String], given: &Table) {
+        let known = self.shape.keys(inner);
+        for (key, value) in given {
+            let path = [inner, std::slice::from_ref(key)].concat();
+            match value {
+                _ if !known.contains(key) => self.at.unknown(&self.name(inner), key, &known),
+                Value::Table(table) if lookup(&self.base, &path).is_some_and(Value::is_table) => self.walk(&path, table),
+                _ => self.try_key(&path, value),
             }
         }
     }
-    let value = attempt::<T>(&base).map(|(value, _)| value).unwrap_or_default();
-    (value, base)
+
+    fn try_key(&mut self, path: &[String], value: &Value) {
+        let Some((key, inner)) = path.split_last() else { return };
+        let table = self.name(inner);
+        let full = if table.is_empty() { key.clone() } else { format!("{table}.{key}") };
+        let value = if self.at.is_variable(&full) { coerced(value, lookup(&self.base, path)) } else { value.clone() };
+        let mut candidate = self.base.clone();
+        put(&mut candidate, path, value.clone());
+        match attempt_at::<T>(&candidate, &value) {
+            Ok((_, ignored)) if ignored.is_empty() => self.base = candidate,
+            Ok((_, ignored)) => ignored.iter().for_each(|inner| self.deep_unknown(inner)),
+            Err(cause) => {
+                let found = (shown(&table, key, &value), value.is_array());
+                self.at.wrong(&table, key, wrong_value((&found.0, found.1), &cause, &self.shape.allowed(path)));
+            }
+        }
+    }
+
+    /// The table at `inner`, as the file calls it.
+    fn name(&self, inner: &[String]) -> String {
+        let inner = inner.join(".");
+        format!("{}.{inner}", self.path).trim_matches('.').to_owned()
+    }
+
+    /// Of a table inside a list: its keys are not in the base.
+    fn deep_unknown(&mut self, path: &str) {
+        let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
+        self.at.unknown(&self.name(&[table.to_owned()]), key, &[]);
+    }
+}
+
+fn lookup<'a>(table: &'a Table, path: &[String]) -> Option<&'a Value> {
+    let (key, rest) = path.split_first()?;
+    let value = table.get(key)?;
+    if rest.is_empty() { Some(value) } else { lookup(value.as_table()?, rest) }
+}
+
+fn put(table: &mut Table, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [key] => _ = table.insert(key.clone(), value),
+        [key, rest @ ..] => {
+            if let Some(inner) = table.get_mut(key).and_then(Value::as_table_mut) {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// TOML's times would be taken for texts; no key wants one.
+fn attempt_at<T: Section>(table: &Table, value: &Value) -> Result<(T, Vec<String>), String> {
+    let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    if value.is_datetime() || list.iter().any(Value::is_datetime) {
+        return Err("invalid type: a time".to_owned());
+    }
+    attempt(table)
 }
 
 /// One try, with the paths that no field took.
@@ -59,15 +113,9 @@ fn attempt<T: Section>(table: &Table) -> Result<(T, Vec<String>), String> {
     Ok((value, ignored))
 }
 
-fn inner_unknown(path: &str, inner: &str, at: &mut Collector) {
-    let (table, key) = inner.rsplit_once('.').unwrap_or(("", inner));
-    at.unknown(format!("{path}.{table}").trim_matches('.'), key, &[]);
-}
-
 /// Environment variables are texts: they become what the default is.
-fn coerced(path: &str, key: &str, value: &Value, (default, at): (Option<&Value>, &Collector)) -> Value {
-    let full = format!("{path}.{key}");
-    let (Value::String(text), true) = (value, at.is_variable(full.trim_matches('.'))) else { return value.clone() };
+fn coerced(value: &Value, default: Option<&Value>) -> Value {
+    let Value::String(text) = value else { return value.clone() };
     match default {
         Some(Value::Boolean(_)) => text.parse().map_or_else(|_| value.clone(), Value::Boolean),
         Some(Value::Integer(_)) => text.parse().map_or_else(|_| value.clone(), Value::Integer),
@@ -85,10 +133,12 @@ fn list_of(text: &str) -> Vec<Value> {
     }
 }
 
-/// Serde's words for a wrong type are replaced by ours; texts of our own types are kept.
-fn wrong_value(found: &str, cause: &str, allowed: &str) -> String {
+/// Serde's words for a wrong type are replaced by ours, and so are texts that only repeat what is allowed; of a list they
+/// say which elements are wrong.
+fn wrong_value((found, list): (&str, bool), cause: &str, allowed: &str) -> String {
     const SERDE: [&str; 5] = ["invalid type", "invalid value", "unknown variant", "invalid length", "expected"];
-    if SERDE.iter().any(|start| cause.starts_with(start)) {
+    let says_nothing_new = SERDE.iter().any(|start| cause.starts_with(start)) || (!list && cause.contains("\" is not a"));
+    if says_nothing_new {
         format!("found {found}; allowed: {allowed}")
     } else {
         format!("found {found}; allowed: {allowed} ({cause})")
@@ -100,9 +150,19 @@ mod tests {
     use super::*;
     use serde::Deserialize;
 
+    #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema, PartialEq)]
+    #[serde(default)]
+    struct Inner {
+        /// One.
+        one: u8,
+        /// Two.
+        two: String,
+    }
     #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, PartialEq)]
     #[serde(default)]
     struct Sample {
+        /// A table.
+        inner: Inner,
         /// A number.
         size: u16,
         /// Some texts.
@@ -112,7 +172,7 @@ mod tests {
     }
     impl Default for Sample {
         fn default() -> Self {
-            Self { size: 7, names: Vec::new(), on: true }
+            Self { inner: Inner::default(), size: 7, names: Vec::new(), on: true }
         }
     }
 
@@ -134,10 +194,21 @@ mod tests {
     }
 
     #[test]
+    fn tables_inside_are_read_key_by_key_too() {
+        let (value, mistakes) = read_text("[inner]\none = 300\ntwo = \"x\"\nthree = 1", &[]);
+        assert_eq!(value.inner, Inner { one: 0, two: "x".into() });
+        assert!(mistakes.contains("f: [t.inner] one: found 300; allowed: a whole number"), "{mistakes}");
+        assert!(mistakes.contains("f: [t.inner] three: is not known"), "{mistakes}");
+        let (_, mistakes) = read_text("inner = 1", &[("t.inner.one", "A")]);
+        assert_eq!(mistakes, "f: [t] inner: found 1; allowed: a table");
+    }
+
+    #[test]
     fn variables_take_the_type_of_the_key() {
         let all = [("t.size", "A"), ("t.names", "B"), ("t.on", "C")];
         let (value, mistakes) = read_text("size = \"9\"\nnames = \"a, b\"\non = \"false\"", &all);
-        assert_eq!((value, mistakes.as_str()), (Sample { size: 9, names: vec!["a".into(), "b".into()], on: false }, ""));
+        let expected = Sample { size: 9, names: vec!["a".into(), "b".into()], on: false, ..Sample::default() };
+        assert_eq!((value, mistakes.as_str()), (expected, ""));
         let (value, _) = read_text("names = '[\"x\"]'", &all);
         assert_eq!(value.names, ["x"]);
         let (_, mistakes) = read_text("size = \"9\"", &[]);

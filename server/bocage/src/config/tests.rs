@@ -111,7 +111,7 @@ fn tables(table: &Table, path: &[String], found: &mut Vec<Vec<String>>) {
     found.push(path.to_vec());
     for (key, value) in table {
         if let Value::Table(inner) = value {
-            tables(inner, &[path, &[key.clone()]].concat(), found);
+            tables(inner, &[path, std::slice::from_ref(key)].concat(), found);
         }
     }
 }
@@ -208,11 +208,19 @@ url = "mysql://u:hunter2@h/d"
         "[modules] off: found \"offlin\"",
         "[modules] sampel: is not known, did you mean \"sample\"?",
         "[acme]: this build does not have this yet",
-        "[tls] certificates: is missing",
         "[storage] url: found a value that is not shown",
     ] {
         assert!(said.contains(part), "missing: {part}\nin:\n{said}");
     }
+    let said_of_tls = mistakes("domain = \"village.example\"");
+    assert_eq!(
+        said_of_tls,
+        "bocage.toml: [tls] certificates: is missing; allowed: a directory with village.example.crt and village.example.key"
+    );
+    assert_eq!(
+        mistakes("").lines().next(),
+        Some("bocage.toml: domain: is missing; allowed: a domain such as \"village.example\"")
+    );
     assert!(!said.contains("hunter2"), "{said}");
     assert_eq!(said.lines().filter(|line| line.contains("@village.example\"; allowed")).count(), 0, "good values are not blamed");
 }

@@ -117,7 +117,11 @@ pub(crate) mod list {
         let texts = Vec::<String>::deserialize(deserializer)?;
         let (good, bad): (Vec<_>, Vec<_>) = texts.iter().map(|text| text.parse::<T>()).partition(Result::is_ok);
         let bad: Vec<String> = bad.into_iter().filter_map(Result::err).map(|e| e.to_string()).collect();
-        if bad.is_empty() { Ok(good.into_iter().filter_map(Result::ok).collect()) } else { Err(de::Error::custom(bad.join("; "))) }
+        if bad.is_empty() {
+            Ok(good.into_iter().filter_map(Result::ok).collect())
+        } else {
+            Err(de::Error::custom(bad.join("; ")))
+        }
     }
 }
 

@@ -39,8 +39,8 @@ pub struct Waiting {
     per_address: usize,
 }
 
-/// A place among the connections before login.
-pub struct Place {
+/// One of them.
+struct Place {
     waiting: Arc<Waiting>,
     address: IpAddr,
     _permit: OwnedSemaphorePermit,

@@ -1,7 +1,8 @@
 //! Messages to accounts (RFC 6121 section 8.5): every row of its table is one arm here.
 //!
 //! Where the text leaves a choice: to the bare JID, `normal`, `chat` and `headline` reach *all* resources with a
-//! non-negative priority; to a full JID that is gone, `normal` is treated like `chat`, as Prosody does.
+//! non-negative priority; to a full JID that is gone, `normal` comes back (Prosody treats it like `chat`, against the
+//! MUST of section 8.5.3.2.1) and a headline ends in silence.
 
 use super::{Router, Session, Step, remote};
 use crate::{
@@ -66,7 +67,7 @@ impl Router {
         }
         match (kind, to.is_full()) {
             (MessageType::Error, _) | (MessageType::Headline, true) => Step::Done,
-            (MessageType::Groupchat, _) => Step::bounce_frozen(&frozen, &StanzaError::service_unavailable()),
+            (MessageType::Groupchat, _) | (MessageType::Normal, true) => Step::bounce_frozen(&frozen, &StanzaError::service_unavailable()),
             (MessageType::Headline, false) => {
                 self.to_all(&to.to_bare(), &frozen);
                 Step::Done

@@ -69,13 +69,15 @@ impl Login {
     }
 
     /// Leads one connection to its session; `None` = it ended before.
-    pub async fn run(self: Arc<Self>, plain: Plain<TcpStream>, peer: IpAddr, opening: Opening) -> Option<Established> {
+    pub async fn run(self: Arc<Self>, plain: Plain<TcpStream>, peer: IpAddr, opening: Opening) -> Option<Box<Established>> {
         let deadline = Instant::now() + self.router.limits.login_timeout;
         // Boxed: the handshake's room would otherwise stay with the task for as long as the session lives.
         let secured = tokio::time::timeout_at(deadline, Box::pin(self.secured(plain, opening))).await.ok()??;
         let mut talk = Talk::new(secured, deadline);
         match Box::pin(authenticate::session(&self, &mut talk, peer)).await {
-            Ok(ready) => Some(Established { io: talk.io, reader: talk.reader, out: talk.out, session: ready.session, lang: ready.lang }),
+            Ok(ready) => {
+                Some(Box::new(Established { io: talk.io, reader: talk.reader, out: talk.out, session: ready.session, lang: ready.lang }))
+            }
             Err(fault) => {
                 self.end(talk, fault).await;
                 None

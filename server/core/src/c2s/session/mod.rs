@@ -21,11 +21,16 @@ use held::Held;
 use output::Output;
 use poll::Happened;
 use std::{pin::Pin, sync::Arc, time::Duration};
-use tokio::{net::TcpStream, time::Sleep};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, Sleep},
+};
 use work::Work;
 
 /// After so many stanzas a session lets others run.
 const TURN_STANZAS: usize = 64;
+/// After so long without input a session's buffers are given back.
+const QUIET: Duration = Duration::from_secs(5);
 /// How long what was accepted may take to be stored when the session ends.
 const SETTLE: Duration = Duration::from_secs(15);
 /// How long saying goodbye may take.
@@ -69,13 +74,15 @@ struct Live {
     bare: Box<str>,
     timer: Pin<Box<Sleep>>,
     heard: Duration,
+    /// Nothing was heard for [`QUIET`]: buffers are given back.
+    quiet: bool,
     turn: usize,
 }
 
 /// Runs a session to its end and cleans up behind it.
-pub async fn run(router: Arc<Router>, established: Established) {
+pub async fn run(router: Arc<Router>, established: Box<Established>) {
     let session = established.session.clone();
-    let mut live = Box::new(Live::new(router.clone(), established));
+    let mut live = Box::new(Live::new(router.clone(), *established));
     let end = live.until_end().await;
     let left = live.close(end).await;
     drop(live);
@@ -103,10 +110,10 @@ impl Live {
         reader.set_limits(Limits::stanza(limits.max_stanza_size));
         let now = router.clock.mono();
         let bucket = limits.rate.map(|rate| Bucket::new(rate, limits.burst, now));
-        let timer = Box::pin(tokio::time::sleep(limits.keepalive));
+        let timer = Box::pin(tokio::time::sleep(QUIET));
         let bare = session.jid.to_bare().as_str().into();
         let output = Output::new(out);
-        Self { router, session, io, reader, output, work: None, held: Held::Idle, bucket, lang, bare, timer, heard: now, turn: 0 }
+        Self { router, session, io, reader, output, work: None, held: Held::Idle, bucket, lang, bare, timer, heard: now, quiet: false, turn: 0 }
     }
 
     async fn until_end(&mut self) -> End {
@@ -138,18 +145,22 @@ impl Live {
         Ok(())
     }
 
-    /// Whitespace after silence (RFC 6120 section 4.6.1); the end when even that cannot be written.
+    /// Buffers go back after a short silence; whitespace after a long one (RFC 6120 section 4.6.1), and the end when
+    /// even that cannot be written.
     fn tick(&mut self) -> Result<(), End> {
         let keepalive = self.router.limits.keepalive;
-        if self.output.is_stalled() {
-            return Err(End::Lost);
-        }
-        let silent = self.router.clock.mono().saturating_sub(self.heard) >= keepalive;
-        if silent {
-            self.output.keepalive();
+        let silent = self.router.clock.mono().saturating_sub(self.heard);
+        if !self.quiet && silent >= QUIET {
             self.reader.idle();
+            self.quiet = true;
+        } else if self.quiet {
+            if self.output.is_stalled() {
+                return Err(End::Lost);
+            }
+            self.output.keepalive();
         }
-        self.timer.as_mut().reset(tokio::time::Instant::now() + keepalive);
+        let next = if self.quiet { keepalive } else { QUIET };
+        self.timer.as_mut().reset(Instant::now() + next);
         Ok(())
     }
 

@@ -13,6 +13,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// Above this nothing more is taken from mailbox, services or input until it has been written.
 const HIGH: usize = 64 * 1024;
+/// From so much on, output goes out before more is looked at.
+const RIPE: usize = 16 * 1024;
 /// An output buffer larger than this is given back when empty.
 const KEEP: usize = 4 * 1024;
 
@@ -51,6 +53,11 @@ impl Output {
     }
     pub(super) fn is_high(&self) -> bool {
         self.bytes.len() - self.written >= HIGH
+    }
+    /// Is it worth a write before more is looked at?
+    pub(super) fn is_ripe(&self, turn_ended: bool) -> bool {
+        let waiting = self.bytes.len() - self.written;
+        waiting >= RIPE || (turn_ended && waiting > 0)
     }
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty() && !self.unflushed

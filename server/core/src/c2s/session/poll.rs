@@ -1,6 +1,6 @@
 //! The arms of a session, in the order in which they are looked at.
 
-use super::{End, Live, held::HeldEvent, work::Ready};
+use super::{End, Live, QUIET, held::HeldEvent, work::Ready};
 use crate::{mailbox::Wanted, router::Step};
 use bocage_api::{Frozen, Stanza};
 use bocage_stream::{Event, StreamError};
@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::io::AsyncBufRead;
+use tokio::{io::AsyncBufRead, time::Instant};
 
 /// What happened.
 pub(super) enum Happened {
@@ -29,21 +29,32 @@ impl Live {
         if let Poll::Ready(happened) = if self.output.is_high() { self.poll_calls(cx) } else { self.poll_inside(cx) } {
             return Poll::Ready(happened);
         }
-        // Output goes out when nothing more is at hand, or when it has grown enough.
-        if !self.output.is_empty() {
-            match self.output.poll_write(&mut self.io, cx) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Happened::Progress),
-                Poll::Ready(Err(_)) => return Poll::Ready(Happened::End(End::Lost)),
-                Poll::Pending => {}
-            }
+        // Output waits for what is at hand anyway; grown enough, or at the end of a turn, it goes first.
+        if self.output.is_ripe(self.turn == 0)
+            && let Poll::Ready(happened) = self.poll_output(cx)
+        {
+            return Poll::Ready(happened);
         }
-        if self.reads() {
-            match self.poll_input(cx) {
-                Poll::Ready(happened) => return Poll::Ready(happened),
-                Poll::Pending => {}
-            }
+        if self.reads()
+            && let Poll::Ready(happened) = self.poll_input(cx)
+        {
+            return Poll::Ready(happened);
+        }
+        if let Poll::Ready(happened) = self.poll_output(cx) {
+            return Poll::Ready(happened);
         }
         self.timer.as_mut().poll(cx).map(|()| Happened::Timer)
+    }
+
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        if self.output.is_empty() {
+            return Poll::Pending;
+        }
+        match self.output.poll_write(&mut self.io, cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Happened::Progress),
+            Poll::Ready(Err(_)) => Poll::Ready(Happened::End(End::Lost)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     /// A client that does not read can still be cut.
@@ -95,6 +106,9 @@ impl Live {
     fn heard(&mut self, count: usize) {
         let now = self.router.clock.mono();
         self.heard = now;
+        if std::mem::take(&mut self.quiet) {
+            self.timer.as_mut().reset(Instant::now() + QUIET);
+        }
         if let Some(wait) = self.bucket.as_mut().and_then(|bucket| bucket.take(count, now)) {
             let pause = Box::pin(tokio::time::sleep(wait));
             self.work().pause(pause);

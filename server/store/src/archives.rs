@@ -1,0 +1,159 @@
+//! Archives: sealed rows in, sealed rows out, and their end.
+
+use crate::{
+    append::Append,
+    engine::{Connection, Readers, Row},
+    expiry::{Expiry, Verdict},
+    fault::Refusal,
+    open::read,
+    seal::{Day, Place},
+    sql,
+    unit::Operation,
+    vault::{Doomed, Vault},
+    writer::Queue,
+};
+use bocage_api::{
+    BoxFuture,
+    clock::UnixSeconds,
+    store::{Archive, ArchiveEntry, ArchiveRow, StoreError, Stored},
+};
+use jid::BareJid;
+use std::sync::Arc;
+
+/// Rows deleted at once.
+const SWEEP: i64 = 500;
+/// Rows of a page at most.
+const PAGE: usize = 500;
+
+/// The table of archives.
+pub(crate) struct Archives {
+    queue: Queue,
+    readers: Readers,
+    vault: Arc<Vault>,
+    expiry: Arc<Expiry>,
+}
+
+impl Archives {
+    pub(crate) fn new(queue: Queue, readers: Readers, (vault, expiry): (Arc<Vault>, Arc<Expiry>)) -> Self {
+        Self { queue, readers, vault, expiry }
+    }
+
+    /// `None` when the row's key is gone.
+    fn open(&self, owner: &BareJid, row: &Row) -> Stored<Option<ArchiveRow>> {
+        let (position, id, day, stamp) = (read(row.int(0))?, read(row.text(1))?, read(row.int(2))?, read(row.int(3))?);
+        let segment = read(row.bytes(4))?;
+        let place = Place { owner, segment: &segment, id: &id, position, stamp };
+        let Some(content) = self.vault.open(&place, day, read(row.bytes(5))?)? else { return Ok(None) };
+        let entry = ArchiveEntry {
+            owner: owner.clone(),
+            id,
+            stamp,
+            with: content.with,
+            from: content.from,
+            to: content.to,
+            kind: content.kind,
+            message_id: content.message_id,
+            lang: content.lang,
+            payload: content.payload,
+            held: true,
+        };
+        Ok(Some(ArchiveRow { position, entry }))
+    }
+
+    async fn destroy_before(&self, day: Day) -> Stored<u64> {
+        self.queue.destroy_keys(Doomed::Before(day)).await?;
+        let mut deleted = 0;
+        loop {
+            let rows = self.queue.sweep(Sweep(day)).await?;
+            deleted += rows;
+            if rows == 0 {
+                break;
+            }
+        }
+        if deleted > 0 {
+            self.queue.tidy().await?;
+        }
+        Ok(deleted)
+    }
+}
+
+struct Sweep(Day);
+impl Operation for Sweep {
+    type Output = u64;
+    fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<u64, Refusal>> {
+        Box::pin(async { Ok(tx.execute(&sql::SWEEP_ARCHIVE, &[self.0.into(), SWEEP.into()]).await?) })
+    }
+}
+
+struct Release {
+    owner: BareJid,
+    positions: String,
+}
+impl Operation for Release {
+    type Output = ();
+    fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async {
+            tx.execute(&sql::RELEASE_HELD, &[self.owner.as_str().into(), self.positions.as_str().into()]).await?;
+            Ok(())
+        })
+    }
+}
+
+struct SetWall(UnixSeconds);
+impl Operation for SetWall {
+    type Output = ();
+    fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async {
+            tx.execute(&sql::SET_WALL, &[self.0.into()]).await?;
+            Ok(())
+        })
+    }
+}
+
+impl Archive for Archives {
+    fn append(&self, entry: ArchiveEntry, held_limit: usize) -> BoxFuture<'_, Stored<i64>> {
+        self.queue.append(Append::new(entry, held_limit))
+    }
+    fn held(&self, owner: &BareJid, after: i64, limit: usize) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>> {
+        let owner = owner.clone();
+        Box::pin(async move {
+            let limit = i64::try_from(limit.min(PAGE)).unwrap_or_default();
+            let rows = read(self.readers.rows(&sql::HELD, &[owner.as_str().into(), after.into(), limit.into()]).await)?;
+            rows.iter().filter_map(|row| self.open(&owner, row).transpose()).collect()
+        })
+    }
+    fn release(&self, owner: &BareJid, positions: Vec<i64>) -> BoxFuture<'_, Stored<()>> {
+        let owner = owner.clone();
+        Box::pin(async move {
+            let positions = serde_json::to_string(&positions).map_err(|_| StoreError::Corrupt("a list of positions"))?;
+            self.queue.write(Release { owner, positions }).await
+        })
+    }
+    fn held_count(&self, owner: &BareJid) -> BoxFuture<'_, Stored<usize>> {
+        let owner = owner.clone();
+        Box::pin(async move {
+            let rows = read(self.readers.rows(&sql::HELD_COUNT, &[owner.as_str().into()]).await)?;
+            let count = read(rows.first().map(|row| row.int(0)).transpose())?.unwrap_or_default();
+            Ok(usize::try_from(count).unwrap_or_default())
+        })
+    }
+    fn expire(&self, now: UnixSeconds) -> BoxFuture<'_, Stored<u64>> {
+        Box::pin(async move {
+            let rows = read(self.readers.rows(&sql::WALL, &[]).await)?;
+            let highest = read(rows.first().map(|row| row.maybe_int(0)).transpose())?.flatten();
+            match self.expiry.judge(now, highest) {
+                Verdict::Jumped => {
+                    tracing::error!("the clock jumped forward: nothing is destroyed until the operator confirms the time");
+                    Ok(0)
+                }
+                Verdict::Before { day, wall } => {
+                    let deleted = self.destroy_before(day).await?;
+                    if highest != Some(wall) {
+                        self.queue.write(SetWall(wall)).await?;
+                    }
+                    Ok(deleted)
+                }
+            }
+        })
+    }
+}

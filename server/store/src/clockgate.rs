@@ -1,0 +1,152 @@
+//! Whether the clock may be believed when something is to be destroyed.
+//!
+//! A step forward of more than [`STEP`] that the monotonic clock does not share pauses expiry until it is accepted. After
+//! a start there is no monotonic clock to ask about the time before: a long absence is believed once wall and monotonic
+//! clock have agreed for [`STEP`], which leaves a wrong clock the time to be set right. A step backward destroys nothing,
+//! since time is never taken to be before the highest that was believed.
+
+use bocage_api::clock::{Clock, UnixSeconds};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One hour.
+const STEP: i64 = 3600;
+
+#[derive(Clone, Copy)]
+struct Reading {
+    wall: UnixSeconds,
+    mono: i64,
+}
+
+impl Reading {
+    /// What the wall clock should show at `mono` if it ran evenly from this reading on.
+    fn expected(&self, mono: i64) -> UnixSeconds {
+        self.wall.saturating_add(mono.saturating_sub(self.mono))
+    }
+}
+
+struct State {
+    /// The last believed reading.
+    believed: Reading,
+    /// The first reading after a start that found a long absence.
+    returned: Option<Reading>,
+    highest: UnixSeconds,
+    doubted: bool,
+}
+
+pub(crate) struct ClockGate {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+impl ClockGate {
+    /// `stored`: the highest time that an earlier run believed.
+    pub(crate) fn new(clock: Clock, stored: Option<UnixSeconds>) -> Self {
+        let now = reading(&clock, clock.wall());
+        let highest = stored.unwrap_or(now.wall);
+        let absent = now.wall.saturating_sub(highest) > STEP;
+        if absent {
+            tracing::warn!("the store was closed for more than an hour: nothing expires until the clock proved steady for one");
+        }
+        let believed = if absent { Reading { wall: highest, mono: now.mono } } else { now };
+        let state = State { believed, returned: absent.then_some(now), highest: highest.max(believed.wall), doubted: absent };
+        Self { clock, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time to expire by, or `None` when `now` must not be believed.
+    pub(crate) fn judge(&self, now: UnixSeconds) -> Option<UnixSeconds> {
+        let now = reading(&self.clock, now);
+        let mut state = self.state();
+        let jumped = now.wall.saturating_sub(state.believed.expected(now.mono)) > STEP;
+        let confirmed = state.returned.is_some_and(|first| {
+            now.mono.saturating_sub(first.mono) >= STEP && now.wall.saturating_sub(first.expected(now.mono)) <= STEP
+        });
+        if jumped && !confirmed {
+            if !state.doubted {
+                tracing::warn!("the clock jumped forward: nothing expires until it is accepted");
+            }
+            state.doubted = true;
+            return None;
+        }
+        *state = State { believed: now, returned: None, highest: state.highest.max(now.wall), doubted: false };
+        Some(state.highest)
+    }
+
+    /// The machine's time is right, whatever was believed before.
+    pub(crate) fn accept(&self) {
+        let now = reading(&self.clock, self.clock.wall());
+        *self.state() = State { believed: now, returned: None, highest: now.wall, doubted: false };
+    }
+
+    pub(crate) fn doubted(&self) -> bool {
+        self.state().doubted
+    }
+}
+
+fn reading(clock: &Clock, wall: UnixSeconds) -> Reading {
+    Reading { wall, mono: i64::try_from(clock.mono().as_secs()).unwrap_or(i64::MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::TestTime;
+
+    const START: UnixSeconds = 1_700_000_000;
+
+    fn gate(stored: Option<UnixSeconds>) -> (TestTime, ClockGate) {
+        let time = TestTime::at(START);
+        (time.clone(), ClockGate::new(time.clock(), stored))
+    }
+
+    #[test]
+    fn time_that_both_clocks_saw_is_believed() {
+        let (time, gate) = gate(None);
+        time.pass(30 * 86_400);
+        assert_eq!(gate.judge(time.wall()), Some(START + 30 * 86_400));
+    }
+
+    #[test]
+    fn a_jump_is_doubted_until_accepted_and_a_clock_set_back_is_fine_again() {
+        let (time, gate) = gate(None);
+        time.jump(STEP + 1);
+        assert_eq!(gate.judge(time.wall()), None);
+        time.pass(10 * STEP);
+        assert_eq!(gate.judge(time.wall()), None, "a jump while running is never believed by itself");
+        assert!(gate.doubted());
+        time.jump(-STEP - 1);
+        assert_eq!(gate.judge(time.wall()), Some(START + 10 * STEP));
+        time.jump(40 * STEP);
+        gate.accept();
+        assert_eq!(gate.judge(time.wall()), Some(START + 50 * STEP));
+    }
+
+    #[test]
+    fn time_never_runs_backward() {
+        let (time, gate) = gate(Some(START + 1800));
+        assert_eq!(gate.judge(time.wall()), Some(START + 1800));
+        time.jump(-STEP * 24);
+        assert_eq!(gate.judge(time.wall()), Some(START + 1800));
+    }
+
+    #[test]
+    fn a_long_absence_is_believed_after_a_steady_hour() {
+        let (time, gate) = gate(Some(START - 9 * STEP));
+        assert_eq!(gate.judge(time.wall()), None);
+        time.pass(STEP - 1);
+        assert_eq!(gate.judge(time.wall()), None);
+        time.pass(1);
+        assert_eq!(gate.judge(time.wall()), Some(START + STEP));
+    }
+
+    #[test]
+    fn an_unsteady_hour_after_an_absence_proves_nothing() {
+        let (time, gate) = gate(Some(START - 9 * STEP));
+        time.jump(2 * STEP);
+        time.pass(STEP);
+        assert_eq!(gate.judge(time.wall()), None);
+    }
+}

@@ -1,0 +1,256 @@
+//! Opening: which database, who may read it, and whether it is from the future.
+
+use crate::{
+    archives::Archives,
+    accounts::AccountStore,
+    engine::{Connection, Either, Readers, Target},
+    expiry::Expiry,
+    keyfile::KeyFile,
+    permissions,
+    records::RecordTable,
+    rosters::RosterStore,
+    secrets::SecretStore,
+    sql,
+    vault::{Sealing, Vault},
+    writer::{Queue, Writer},
+};
+use bocage_api::{Clock, Entropy, store::{StoreError, Stored, Stores}};
+use sqlx::{
+    migrate::MigrateError,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    sync::Arc,
+    time::Duration,
+};
+use zeroize::Zeroizing;
+
+/// Connections that only read.
+const READERS: u32 = 4;
+/// How long a statement waits for a lock of somebody else.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// KiB of page cache of one SQLite connection.
+const PAGE_CACHE: &str = "-2048";
+
+/// What a store is opened from.
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: Zeroizing<String>,
+    /// Where the epoch keys are kept; a volume of its own that is in no backup.
+    pub key_dir: PathBuf,
+    /// How long messages wait at most.
+    pub retention: Duration,
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Neither `sqlite:` nor `postgres://`, or malformed.
+    #[error("the database's address is not one that Bocage understands (sqlite:PATH or postgres://…)")]
+    Url,
+    /// A directory or file of the store cannot be used.
+    #[error("{}: {source}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Everybody could replace the files in it.
+    #[error("{}: everybody may write into this directory: chmod 0700 it (H71)", .0.display())]
+    WritableByOthers(PathBuf),
+    /// H71.
+    #[error("{}: every user may read this file: chmod 0600 it (H71)", .0.display())]
+    OpenToOthers(PathBuf),
+    /// The key directory cannot be used.
+    #[error("{}: the key directory cannot be used: {source}", path.display())]
+    KeyDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another server uses it.
+    #[error("{}: another Bocage uses this key directory", .0.display())]
+    InUse(PathBuf),
+    /// Its records do not check.
+    #[error("{}: the key file is damaged", .0.display())]
+    KeysDamaged(PathBuf),
+    /// A newer Bocage has written it.
+    #[error("the database was written by a newer Bocage (migration {0}): install that one")]
+    FromTheFuture(i64),
+    /// It cannot be reached or made.
+    #[error("the database cannot be opened: {0}")]
+    Database(String),
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(crate::fault::store_error(&error).to_string())
+    }
+}
+impl From<MigrateError> for OpenError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => Self::FromTheFuture(version),
+            other => Self::Database(other.to_string()),
+        }
+    }
+}
+
+/// An open store.
+pub struct Store {
+    queue: Queue,
+    readers: Readers,
+    stores: Stores,
+    expiry: Arc<Expiry>,
+}
+
+impl Store {
+    /// Opens or makes it.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(config: StoreConfig, clock: Clock, entropy: Entropy) -> Result<Self, OpenError> {
+        Self::open_sealed(config, (clock, entropy), Sealing::Epoch).await
+    }
+
+    pub(crate) async fn open_sealed(config: StoreConfig, (clock, entropy): (Clock, Entropy), sealing: Sealing) -> Result<Self, OpenError> {
+        let target = target(&config.url)?;
+        let (file, keys) = KeyFile::open(&config.key_dir)?;
+        let vault = Arc::new(Vault::new(keys, entropy.clone(), sealing));
+        migrate(&target).await?;
+        let readers = readers(&target).await?;
+        let connection = Connection::open(&target).await?;
+        let (queue, writer) = Writer::new(connection, target, readers.clone(), (file, vault.clone()));
+        spawn(writer);
+        let expiry = Arc::new(Expiry::new(clock.clone(), config.retention));
+        let secrets = Arc::new(SecretStore::new(queue.clone(), readers.clone(), entropy));
+        let stores = Stores {
+            accounts: Arc::new(AccountStore::new(queue.clone(), readers.clone(), secrets.clone())),
+            rosters: Arc::new(RosterStore::new(queue.clone(), readers.clone())),
+            archive: Arc::new(Archives::new(queue.clone(), readers.clone(), (vault, expiry.clone()))),
+            records: Arc::new(RecordTable::new(queue.clone(), readers.clone(), clock)),
+            secrets,
+        };
+        Ok(Self { queue, readers, stores, expiry })
+    }
+
+    /// The handles.
+    #[must_use]
+    pub fn handles(&self) -> Stores {
+        self.stores.clone()
+    }
+    /// Could the last transaction be written?
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.queue.writable()
+    }
+    /// Units that wait for the writer.
+    #[must_use]
+    pub fn queue_depth(&self) -> usize {
+        self.queue.depth()
+    }
+    /// Writes something, to learn whether that works.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn health(&self) -> Stored<()> {
+        self.queue.write(Probe).await
+    }
+    /// The clock's jump is right: what has expired by it may be destroyed.
+    pub fn accept_clock(&self) {
+        self.expiry.accept_clock();
+    }
+    /// Writes what is queued, then closes.
+    pub async fn close(self) {
+        self.queue.stop();
+        self.queue.ended().await;
+        self.readers.close().await;
+    }
+}
+
+struct Probe;
+impl crate::unit::Operation for Probe {
+    type Output = ();
+    fn run<'a>(&'a self, tx: &'a mut Connection) -> futures_util::future::BoxFuture<'a, Result<(), crate::fault::Refusal>> {
+        Box::pin(async {
+            tx.execute(&sql::PROBE, &[]).await?;
+            Ok(())
+        })
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the store's one task; it ends when the store is closed")]
+fn spawn(writer: Writer) {
+    tokio::spawn(writer.run());
+}
+
+fn target(url: &str) -> Result<Target, OpenError> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
+        return Ok(Either::Postgres(options.application_name("bocage").options([("lock_timeout", "5s"), ("statement_timeout", "10s")])));
+    }
+    if !url.starts_with("sqlite:") {
+        return Err(OpenError::Url);
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
+    let path = options.get_filename().to_path_buf();
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        permissions::private_directory(directory)?;
+    }
+    permissions::private_database(&path)?;
+    Ok(Either::Sqlite(sqlite(options, &path)))
+}
+
+fn sqlite(options: SqliteConnectOptions, path: &Path) -> SqliteConnectOptions {
+    options
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .foreign_keys(true)
+        .busy_timeout(LOCK_WAIT)
+        .pragma("secure_delete", "ON")
+        .pragma("cache_size", PAGE_CACHE)
+        .pragma("temp_store", "MEMORY")
+}
+
+async fn migrate(target: &Target) -> Result<(), OpenError> {
+    match target {
+        Either::Sqlite(options) => {
+            let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+            let migrated = sqlx::migrate!("migrations/sqlite").run(&pool).await;
+            pool.close().await;
+            Ok(migrated?)
+        }
+        Either::Postgres(options) => {
+            let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+            let migrated = sqlx::migrate!("migrations/postgres").run(&pool).await;
+            pool.close().await;
+            Ok(migrated?)
+        }
+    }
+}
+
+async fn readers(target: &Target) -> Result<Readers, OpenError> {
+    Ok(Readers(match target {
+        Either::Sqlite(options) => Either::Sqlite(
+            SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(LOCK_WAIT).connect_with(options.clone()).await?,
+        ),
+        Either::Postgres(options) => Either::Postgres(
+            PgPoolOptions::new().max_connections(READERS).acquire_timeout(LOCK_WAIT).connect_with(options.clone()).await?,
+        ),
+    }))
+}
+
+/// For readers of any handle: an error of the database as the caller sees it.
+pub(crate) fn read<T>(result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+    result.map_err(|error| crate::fault::store_error(&error))
+}

@@ -1,0 +1,100 @@
+//! A server of a test's own.
+
+use crate::{Direct, soon};
+use bocage::{Modules, config::Source, machine_clock, machine_entropy};
+use bocage_api::{Clock, store::{AccountKeys, StoredKeys}};
+use std::{net::SocketAddr, path::PathBuf};
+use tempfile::TempDir;
+
+/// Iterations of test accounts: tests are about the server, not about PBKDF2.
+const ITERATIONS: u32 = 4_096;
+
+/// A server with its directory.
+pub struct Village {
+    /// What it serves.
+    pub domain: &'static str,
+    /// The server.
+    pub running: bocage::Running,
+    /// How its people reach it.
+    pub connector: Direct,
+    /// Where it takes STARTTLS.
+    pub starttls: SocketAddr,
+    /// Its files.
+    pub dir: TempDir,
+}
+
+impl Village {
+    /// A village with these people, whose password is their name.
+    pub async fn of(people: &[&str]) -> Self {
+        Self::with("", people).await
+    }
+    /// The same with more configuration.
+    pub async fn with(toml: &str, people: &[&str]) -> Self {
+        let dir = TempDir::with_prefix("village").unwrap();
+        Self::start(dir, toml, people, machine_clock()).await
+    }
+    /// In this directory, perhaps again, by this clock.
+    pub async fn start(dir: TempDir, toml: &str, people: &[&str], clock: Clock) -> Self {
+        let domain = "village.example";
+        let config = configure(&dir, domain, toml);
+        let running = bocage::start(config, Modules::builtin(), clock, machine_entropy()).await.unwrap();
+        let &[starttls, direct] = running.addresses() else { panic!("two listeners") };
+        let connector = Direct::new(direct, &dir.path().join(format!("tls/{domain}.crt")));
+        let village = Self { domain, running, connector, starttls, dir };
+        for person in people {
+            village.settle_in(person).await;
+        }
+        village
+    }
+    async fn settle_in(&self, name: &str) {
+        let random = machine_entropy();
+        let password = self.password(name).into();
+        let derived = bocage_sasl::Credentials::derive(&password, ITERATIONS, bocage_sasl::ScramSha1::On, &|b: &mut [u8]| random.fill(b));
+        let derived = derived.unwrap();
+        let keys = |k: bocage_sasl::ScramKeys| StoredKeys {
+            salt: k.salt.clone(),
+            iterations: k.iterations,
+            stored_key: k.stored_key.clone().into(),
+            server_key: k.server_key.clone().into(),
+        };
+        let keys = AccountKeys { sha256: derived.sha256.map(keys), sha1: derived.sha1.map(keys) };
+        self.running.admin().create(self.bare(name).parse().unwrap(), keys).await.unwrap();
+    }
+    /// Their password.
+    #[must_use]
+    pub fn password(&self, name: &str) -> String {
+        format!("{name}-password")
+    }
+    /// Their bare JID.
+    #[must_use]
+    pub fn bare(&self, name: &str) -> String {
+        format!("{name}@{}", self.domain)
+    }
+    /// Its database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.dir.path().join("data/bocage.db")
+    }
+    /// Stops it; the directory is left for a second start.
+    pub async fn stop(self) -> TempDir {
+        soon(self.running.shutdown()).await;
+        self.dir
+    }
+}
+
+fn configure(dir: &TempDir, domain: &str, more: &str) -> bocage::Config {
+    let (path, tls) = (dir.path().join("bocage.toml"), dir.path().join("tls"));
+    if !tls.exists() {
+        bocage_tls::ensure_self_signed(&tls, domain).unwrap();
+    }
+    let (top, tables) = more.split_once("\n\n").unwrap_or(("", more));
+    let text = format!(
+        "domain = \"{domain}\"\ndata_dir = \"{}\"\n{top}\n[listen]\nc2s = [\"127.0.0.1:0\"]\nc2s_direct_tls = [\"127.0.0.1:0\"]\n\
+         [tls]\ncertificates = \"{}\"\n{tables}",
+        dir.path().join("data").display(),
+        tls.display(),
+    );
+    std::fs::write(&path, text).unwrap();
+    let source = Source::new(Some(path), []);
+    source.load(&Modules::builtin()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
