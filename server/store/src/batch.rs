@@ -172,7 +172,9 @@ impl Transactions {
         };
         match tokio::time::timeout(TRANSACTION, closing).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = %store_error(&error), "the database was not closed cleanly; nothing is lost"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = %store_error(&error), "the database was not closed cleanly; nothing is lost")
+            }
             Err(_) => tracing::warn!("the database was not closed in time; nothing is lost"),
         }
     }

@@ -56,7 +56,10 @@ impl Expiry {
 mod tests {
     use super::*;
     use bocage_api::clock::TimeSource;
-    use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
 
     struct Mono(Arc<AtomicU64>);
     impl TimeSource for Mono {

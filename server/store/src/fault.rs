@@ -81,9 +81,9 @@ fn database_reach(error: &dyn DatabaseError) -> Reach {
 /// By the primary result code.
 fn sqlite_reach(code: u32) -> Reach {
     match code {
-        5 | 6 => Reach::Locked,                                // BUSY, LOCKED
-        7 | 13 => Reach::Batch,                                // NOMEM, FULL
-        3 | 8 | 10 | 11 | 14 | 15 | 26 => Reach::Connection,   // PERM, READONLY, IOERR, CORRUPT, CANTOPEN, PROTOCOL, NOTADB
+        5 | 6 => Reach::Locked,                              // BUSY, LOCKED
+        7 | 13 => Reach::Batch,                              // NOMEM, FULL
+        3 | 8 | 10 | 11 | 14 | 15 | 26 => Reach::Connection, // PERM, READONLY, IOERR, CORRUPT, CANTOPEN, PROTOCOL, NOTADB
         _ => Reach::Unit,
     }
 }

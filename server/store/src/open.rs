@@ -1,8 +1,8 @@
 //! Opening: which database, who may read it, and whether it is from the future.
 
 use crate::{
-    archives::Archives,
     accounts::AccountStore,
+    archives::Archives,
     engine::{Connection, Either, Readers, Target},
     expiry::Expiry,
     keyfile::KeyFile,
@@ -14,7 +14,10 @@ use crate::{
     vault::{Sealing, Vault},
     writer::{Queue, Writer},
 };
-use bocage_api::{Clock, Entropy, store::{StoreError, Stored, Stores}};
+use bocage_api::{
+    Clock, Entropy,
+    store::{StoreError, Stored, Stores},
+};
 use sqlx::{
     migrate::MigrateError,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -27,6 +30,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 /// Connections that only read.
@@ -106,9 +110,9 @@ impl From<MigrateError> for OpenError {
 /// An open store.
 pub struct Store {
     queue: Queue,
-    readers: Readers,
     stores: Stores,
     expiry: Arc<Expiry>,
+    writer: JoinHandle<()>,
 }
 
 impl Store {
@@ -120,7 +124,11 @@ impl Store {
         Self::open_sealed(config, (clock, entropy), Sealing::Epoch).await
     }
 
-    pub(crate) async fn open_sealed(config: StoreConfig, (clock, entropy): (Clock, Entropy), sealing: Sealing) -> Result<Self, OpenError> {
+    pub(crate) async fn open_sealed(
+        config: StoreConfig,
+        (clock, entropy): (Clock, Entropy),
+        sealing: Sealing,
+    ) -> Result<Self, OpenError> {
         let target = target(&config.url)?;
         let (file, keys) = KeyFile::open(&config.key_dir)?;
         let vault = Arc::new(Vault::new(keys, entropy.clone(), sealing));
@@ -128,7 +136,7 @@ impl Store {
         let readers = readers(&target).await?;
         let connection = Connection::open(&target).await?;
         let (queue, writer) = Writer::new(connection, target, readers.clone(), (file, vault.clone()));
-        spawn(writer);
+        let writer = spawn(writer);
         let expiry = Arc::new(Expiry::new(clock.clone(), config.retention));
         let secrets = Arc::new(SecretStore::new(queue.clone(), readers.clone(), entropy));
         let stores = Stores {
@@ -138,7 +146,7 @@ impl Store {
             records: Arc::new(RecordTable::new(queue.clone(), readers.clone(), clock)),
             secrets,
         };
-        Ok(Self { queue, readers, stores, expiry })
+        Ok(Self { queue, stores, expiry, writer })
     }
 
     /// The handles.
@@ -167,11 +175,12 @@ impl Store {
     pub fn accept_clock(&self) {
         self.expiry.accept_clock();
     }
-    /// Writes what is queued, then closes.
+    /// Writes what is queued, closes, and gives the locks back.
     pub async fn close(self) {
         self.queue.stop();
-        self.queue.ended().await;
-        self.readers.close().await;
+        if self.writer.await.is_err() {
+            tracing::error!("the writer ended by a panic");
+        }
     }
 }
 
@@ -187,14 +196,16 @@ impl crate::unit::Operation for Probe {
 }
 
 #[allow(clippy::disallowed_methods, reason = "the store's one task; it ends when the store is closed")]
-fn spawn(writer: Writer) {
-    tokio::spawn(writer.run());
+fn spawn(writer: Writer) -> JoinHandle<()> {
+    tokio::spawn(writer.run())
 }
 
 fn target(url: &str) -> Result<Target, OpenError> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
-        return Ok(Either::Postgres(options.application_name("bocage").options([("lock_timeout", "5s"), ("statement_timeout", "10s")])));
+        return Ok(Either::Postgres(
+            options.application_name("bocage").options([("lock_timeout", "5s"), ("statement_timeout", "10s")]),
+        ));
     }
     if !url.starts_with("sqlite:") {
         return Err(OpenError::Url);

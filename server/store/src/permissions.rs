@@ -1,7 +1,9 @@
 //! Who may read what the store writes: nobody but the server's user (H71).
 
 use crate::open::OpenError;
-use std::{fs, io, os::unix::fs::DirBuilderExt as _, os::unix::fs::OpenOptionsExt as _, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    fs, io, os::unix::fs::DirBuilderExt as _, os::unix::fs::OpenOptionsExt as _, os::unix::fs::PermissionsExt as _, path::Path,
+};
 
 /// Any access of those who are neither owner nor group.
 const OTHERS: u32 = 0o007;

@@ -43,7 +43,11 @@ impl RecordTable {
     fn dead_line(&self, collection: &Collection) -> i64 {
         dead_line(collection, self.clock.wall())
     }
-    fn write(&self, (collection, owner, key): (&str, &str, &str), (expected, value): (Option<i64>, Vec<u8>)) -> BoxFuture<'_, Stored<bool>> {
+    fn write(
+        &self,
+        (collection, owner, key): (&str, &str, &str),
+        (expected, value): (Option<i64>, Vec<u8>),
+    ) -> BoxFuture<'_, Stored<bool>> {
         let collection = match self.collection(collection) {
             Ok(collection) => collection,
             Err(error) => return Box::pin(std::future::ready(Err(error))),
@@ -79,7 +83,8 @@ impl Operation for Put {
     type Output = bool;
     fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<bool, Refusal>> {
         Box::pin(async {
-            let place: [Value<'_>; 3] = [self.owner.as_str().into(), self.collection.name.as_str().into(), self.key.as_str().into()];
+            let place: [Value<'_>; 3] =
+                [self.owner.as_str().into(), self.collection.name.as_str().into(), self.key.as_str().into()];
             let row = tx.row(&sql::RECORD_REVISION, &place).await?;
             let (stored, written) = match &row {
                 Some(row) => (row.int(0)?, row.maybe_int(1)?),
@@ -157,7 +162,13 @@ impl RecordStore for RecordTable {
         let written = self.write((collection, owner, key), (None, value));
         Box::pin(async { written.await.map(drop) })
     }
-    fn compare_and_set(&self, collection: &str, owner: &str, key: &str, (expected, value): (i64, Vec<u8>)) -> BoxFuture<'_, Stored<bool>> {
+    fn compare_and_set(
+        &self,
+        collection: &str,
+        owner: &str,
+        key: &str,
+        (expected, value): (i64, Vec<u8>),
+    ) -> BoxFuture<'_, Stored<bool>> {
         self.write((collection, owner, key), (Some(expected), value))
     }
     fn delete(&self, collection: &str, owner: &str, key: &str) -> BoxFuture<'_, Stored<bool>> {

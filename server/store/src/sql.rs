@@ -98,7 +98,8 @@ statements! {
 pub(crate) const ARCHIVE_COLUMNS: usize = 11;
 
 /// Appends by their number of rows, the largest first.
-pub(crate) static APPEND: LazyLock<[(usize, Sql); 3]> = LazyLock::new(|| [64, 8, 1].map(|rows| (rows, Sql::shared(append(rows)))));
+pub(crate) static APPEND: LazyLock<[(usize, Sql); 3]> =
+    LazyLock::new(|| [64, 8, 1].map(|rows| (rows, Sql::shared(append(rows)))));
 
 /// Leaks once per size: prepared statements are kept by their static text.
 fn append(rows: usize) -> &'static str {

@@ -5,7 +5,7 @@
 
 use crate::{
     append::{Append, Appends},
-    batch::{Transactions, TRANSACTION},
+    batch::{TRANSACTION, Transactions},
     engine::{Connection, Readers, Target},
     fault::store_error,
     keyfile::KeyFile,
@@ -116,9 +116,6 @@ impl Queue {
     /// Units that wait.
     pub(crate) fn depth(&self) -> usize {
         self.work.max_capacity() - self.work.capacity()
-    }
-    pub(crate) async fn ended(&self) {
-        self.work.closed().await;
     }
 }
 
@@ -255,4 +252,3 @@ impl Writer {
         }
     }
 }
-

@@ -1,1 +1,180 @@
-//! Tests over the whole store.
+//! Tests over the whole store. Each body runs on SQLite, and on PostgreSQL when `BOCAGE_TEST_POSTGRES` names a server
+//! where it may create databases; where `CI` is set that is a must.
+
+mod content;
+mod faults;
+mod secrecy;
+mod speed;
+mod statements;
+
+use crate::{OpenError, Store, StoreConfig, open, vault::Sealing};
+use bocage_api::{
+    clock::{Clock, Entropy, RandomSource, TimeSource, UnixSeconds},
+    store::{ArchiveEntry, Stores},
+};
+use jid::{BareJid, Jid};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use std::{
+    path::PathBuf,
+    str::FromStr as _,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+pub(crate) const NOW: UnixSeconds = 1_700_000_000;
+pub(crate) const DAY: i64 = 86_400;
+pub(crate) const RETENTION: u64 = 7 * 86_400;
+
+/// A clock in the test's hands.
+#[derive(Clone)]
+pub(crate) struct TestTime(Arc<(AtomicI64, AtomicI64)>);
+
+impl TestTime {
+    pub(crate) fn at(wall: UnixSeconds) -> Self {
+        Self(Arc::new((AtomicI64::new(wall), AtomicI64::new(5))))
+    }
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::new(self.clone())
+    }
+    pub(crate) fn wall(&self) -> UnixSeconds {
+        self.0.0.load(Ordering::SeqCst)
+    }
+    pub(crate) fn jump(&self, seconds: i64) {
+        self.0.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.jump(seconds);
+        self.0.1.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl TimeSource for TestTime {
+    fn wall(&self) -> UnixSeconds {
+        self.wall()
+    }
+    fn mono(&self) -> Duration {
+        Duration::from_secs(self.0.1.load(Ordering::SeqCst).unsigned_abs())
+    }
+}
+
+struct Dice;
+
+impl RandomSource for Dice {
+    fn fill(&self, bytes: &mut [u8]) {
+        aws_lc_rs::rand::fill(bytes).unwrap();
+    }
+}
+
+pub(crate) fn entropy() -> Entropy {
+    Entropy::new(Dice)
+}
+
+/// A place for one store.
+pub(crate) struct Bench {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) time: TestTime,
+    pub(crate) config: StoreConfig,
+    pub(crate) sealing: Sealing,
+}
+
+impl Bench {
+    fn with(url: String) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = StoreConfig {
+            url,
+            data_dir: directory.path().join("data"),
+            key_dir: directory.path().join("keys"),
+            offline_retention: RETENTION,
+        };
+        Self { directory, time: TestTime::at(NOW), config, sealing: Sealing::Epoch }
+    }
+    pub(crate) fn sqlite() -> Self {
+        Self::with("sqlite:".to_owned())
+    }
+    pub(crate) async fn try_open(&self) -> Result<Store, OpenError> {
+        open::open(self.config.clone(), (self.time.clock(), entropy()), self.sealing).await
+    }
+    pub(crate) async fn open(&self) -> Store {
+        self.try_open().await.unwrap()
+    }
+    pub(crate) fn database(&self) -> PathBuf {
+        self.config.data_dir.join("bocage.db")
+    }
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.config.url.starts_with("sqlite:")
+    }
+    /// Runs SQL beside the store.
+    pub(crate) async fn beside(&self, sqlite: &'static str, postgres: &'static str) -> u64 {
+        if self.is_sqlite() {
+            let mut other = SqliteConnectOptions::new().filename(self.database()).connect().await.unwrap();
+            let done = other.execute(sqlite).await.unwrap().rows_affected();
+            other.close().await.unwrap();
+            return done;
+        }
+        let mut other = PgConnectOptions::from_str(&self.config.url).unwrap().connect().await.unwrap();
+        let done = other.execute(postgres).await.unwrap().rows_affected();
+        other.close().await.unwrap();
+        done
+    }
+}
+
+/// Where the PostgreSQL of the tests is, if there is one.
+pub(crate) fn postgres_server() -> Option<String> {
+    let found = std::env::var("BOCAGE_TEST_POSTGRES").ok();
+    let demanded = std::env::var("CI").is_ok_and(|value| value == "true");
+    assert!(found.is_some() || !demanded, "CI=true, but BOCAGE_TEST_POSTGRES does not name a PostgreSQL server");
+    if found.is_none() {
+        println!("BOCAGE_TEST_POSTGRES is not set: this ran on SQLite only");
+    }
+    found
+}
+
+/// A fresh database on `server`: its URL and the statement that drops it.
+async fn fresh_database(server: &str) -> (String, String) {
+    let name = format!("bocage_{}", entropy().id());
+    let mut admin = PgConnectOptions::from_str(server).unwrap().connect().await.unwrap();
+    admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    admin.close().await.unwrap();
+    let (base, query) = server.split_once('?').map_or((server, String::new()), |(base, query)| (base, format!("?{query}")));
+    let root = base.rsplit_once('/').filter(|(root, _)| !root.ends_with('/')).map_or(base, |(root, _)| root);
+    (format!("{root}/{name}{query}"), format!("DROP DATABASE {name} WITH (FORCE)"))
+}
+
+/// Runs `body` on each engine.
+pub(crate) async fn on_both(body: impl AsyncFn(&Bench)) {
+    body(&Bench::sqlite()).await;
+    let Some(server) = postgres_server() else { return };
+    let (url, drop) = fresh_database(&server).await;
+    body(&Bench::with(url)).await;
+    let mut admin = PgConnectOptions::from_str(&server).unwrap().connect().await.unwrap();
+    admin.execute(sqlx::AssertSqlSafe(drop)).await.unwrap();
+}
+
+pub(crate) fn bare(text: &str) -> BareJid {
+    BareJid::new(text).unwrap()
+}
+
+/// A held message to `owner`.
+pub(crate) fn message(owner: &BareJid, id: &str, body: &str) -> ArchiveEntry {
+    ArchiveEntry {
+        owner: owner.clone(),
+        id: id.to_owned(),
+        stamp: NOW,
+        with: Jid::new("bob@elsewhere.example/phone").unwrap(),
+        from: Jid::new("bob@elsewhere.example/phone").unwrap(),
+        to: owner.clone().into(),
+        kind: "chat".to_owned(),
+        message_id: Some(format!("m-{id}")),
+        lang: None,
+        payload: format!("<body>{body}</body>").into_bytes(),
+        held: true,
+    }
+}
+
+pub(crate) async fn held(stores: &Stores, owner: &BareJid) -> Vec<String> {
+    let rows = stores.archive.held(owner, 0, 1000).await.unwrap();
+    rows.into_iter().map(|row| row.entry.id).collect()
+}

@@ -1,0 +1,67 @@
+//! Every statement is understood by both engines.
+
+use super::{Bench, on_both};
+use crate::{
+    OpenError,
+    engine::{Either, Sql},
+    sql,
+};
+use sqlx::Executor as _;
+
+fn all() -> Vec<(&'static str, &'static Sql)> {
+    let appends = sql::APPEND.iter().map(|(_, statement)| ("APPEND", statement));
+    sql::ALL.iter().copied().chain(appends).collect()
+}
+
+#[tokio::test]
+async fn every_statement_prepares_on_both() {
+    on_both(async |bench| {
+        let store = bench.open().await;
+        match &store.inner.readers.0 {
+            Either::Sqlite(pool) => {
+                for (name, statement) in all() {
+                    let prepared = pool.prepare(sqlx::SqlSafeStr::into_sql_str(statement.sqlite)).await;
+                    assert!(prepared.is_ok(), "{name} on SQLite: {:?}", prepared.err());
+                }
+            }
+            Either::Postgres(pool) => {
+                for (name, statement) in all() {
+                    let prepared = pool.prepare(sqlx::SqlSafeStr::into_sql_str(statement.postgres)).await;
+                    assert!(prepared.is_ok(), "{name} on PostgreSQL: {:?}", prepared.err());
+                }
+            }
+        }
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_from_the_future_is_refused() {
+    on_both(async |bench| {
+        bench.open().await.close().await;
+        bench
+            .beside(
+                "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'f', 1, x'00', 0)",
+                "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'f', true, '\\x00', 0)",
+            )
+            .await;
+        assert!(matches!(bench.try_open().await, Err(OpenError::FromTheFuture(9999))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sqlite_is_set_up_to_keep_and_to_forget() {
+    let bench = Bench::sqlite();
+    let store = bench.open().await;
+    let Either::Sqlite(pool) = &store.inner.readers.0 else { panic!("not SQLite") };
+    for (pragma, expected) in
+        [("secure_delete", "1"), ("foreign_keys", "1"), ("synchronous", "2"), ("auto_vacuum", "2"), ("journal_mode", "wal")]
+    {
+        let sql = sqlx::AssertSqlSafe(format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}"));
+        let found: String = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
+        assert_eq!(found, expected, "{pragma}");
+    }
+    store.close().await;
+}
