@@ -1,8 +1,14 @@
 //! Messages for who is not there (XEP-0160): stored before they are accepted, handed out once, in order, then gone.
 
-use bocage_tests::{Person, Village, text};
 use bocage_api::{Clock, clock::TimeSource};
-use std::{sync::{Arc, atomic::{AtomicI64, Ordering}}, time::Duration};
+use bocage_tests::{Person, Village, text};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 async fn leave_word(village: &Village, words: impl IntoIterator<Item = u32>) {
     let mut alice = Person::online(village, "alice").await;
@@ -63,7 +69,11 @@ async fn chat_states_alone_and_headlines_do_not_wait() {
     let village = Village::of(&["alice", "bob"]).await;
     let mut alice = Person::online(&village, "alice").await;
     alice.send("<message to='bob@village.example' type='headline'><body>news</body></message>").await;
-    alice.send("<message to='bob@village.example' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>").await;
+    alice
+        .send(
+            "<message to='bob@village.example' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>",
+        )
+        .await;
     alice.send("<message to='bob@village.example' type='chat'><body>words</body></message>").await;
     alice.settle().await;
     let mut bob = Person::login(&village, "bob").await;

@@ -21,7 +21,10 @@ impl Raw {
             .with_password(village.password(name))
             .with_channel_binding(ChannelBinding::TlsExporter(bytes));
         let mut scram = Scram::<Sha256>::from_credentials(credentials).unwrap();
-        let open = format!("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='{}' version='1.0'>", village.domain);
+        let open = format!(
+            "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='{}' version='1.0'>",
+            village.domain
+        );
         stream.write_all(open.as_bytes()).await.unwrap();
         let mut raw = Self { stream };
         raw.until("</stream:features>").await;

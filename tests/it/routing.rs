@@ -56,7 +56,9 @@ async fn a_resource_that_is_gone_falls_back_to_the_others() {
     alice.send(&format!("<message to='{}/gone' type='chat'><body>still here?</body></message>", village.bare("bob"))).await;
     assert_eq!(text(&bob.message().await), "still here?");
     for kind in ["groupchat", "normal"] {
-        alice.send(&format!("<message to='{}/gone' type='{kind}' id='{kind}'><body>x</body></message>", village.bare("bob"))).await;
+        alice
+            .send(&format!("<message to='{}/gone' type='{kind}' id='{kind}'><body>x</body></message>", village.bare("bob")))
+            .await;
         assert_eq!(error_of(&mut alice, kind).await, "service-unavailable");
     }
     alice.send(&format!("<iq to='{}/gone' type='get' id='i'><ping xmlns='urn:xmpp:ping'/></iq>", village.bare("bob"))).await;

@@ -8,21 +8,39 @@ import pytest
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
 async def test_what_was_acknowledged_outlives_the_process(own_server, clients, sig):
+    """An iq's result is the acknowledgement of a change: from then on not even a SIGKILL may undo it."""
+    server = own_server
+    server.add_accounts(1)
+    account, friend = server.account(), f"bob@{server.domain}"
+    server.start()
+    alice = await clients.login(server, account)
+    card = alice.plugin["xep_0054"].make_vcard()
+    card["FN"] = "Alice Bocage"
+    await alice.plugin["xep_0054"].publish_vcard(card)
+    await alice.update_roster(friend, name="Bob", subscription="none")
+    server.stop(sig)
+    server.start()
+    alice = await clients.login(server, account)
+    items = (await alice.roster_get())["roster"]["items"]
+    assert {str(j): i["name"] for j, i in items.items()} == {friend: "Bob"}
+    read = await alice.plugin["xep_0054"].get_vcard(account[0], cached=False)
+    assert read["vcard_temp"]["FN"] == "Alice Bocage"
+
+
+async def test_what_was_accepted_is_kept_when_the_server_drains(own_server, clients):
+    """The ping's answer shows that the message before it was taken; nothing but the drain promises to store it."""
     server = own_server
     server.add_accounts(2)
     first, second = server.account(), server.account()
     server.start()
     alice = await clients.login(server, first)
-    alice.say(second[0], "kept")
-    await alice.update_roster(second[0], name="Bob", subscription="none")
+    for number in range(50):
+        alice.say(second[0], str(number))
     await alice.plugin["xep_0199"].ping(server.domain)
-    server.stop(sig)
+    assert server.stop() == 0
     server.start()
     bob = await clients.online(server, second)
-    assert (await bob.message())["body"] == "kept"
-    alice = await clients.login(server, first)
-    items = (await alice.roster_get())["roster"]["items"]
-    assert {str(j): i["name"] for j, i in items.items()} == {second[0]: "Bob"}
+    assert [(await bob.message())["body"] for _ in range(50)] == [str(number) for number in range(50)]
 
 
 async def test_clients_are_told_of_the_shutdown(own_server, clients):

@@ -3,7 +3,11 @@
 use crate::{Village, soon};
 use futures_util::StreamExt;
 use minidom::Element;
-use tokio_xmpp::{Client, Event, Stanza, jid::{FullJid, Jid}, xmlstream::Timeouts};
+use tokio_xmpp::{
+    Client, Event, Stanza,
+    jid::{FullJid, Jid},
+    xmlstream::Timeouts,
+};
 
 /// Somebody who is logged in.
 pub struct Person {

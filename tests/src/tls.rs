@@ -1,6 +1,9 @@
 //! Direct TLS to a test's server: the certificate is the one that the test made, and no other.
 
-use rustls::{ClientConfig, RootCertStore, pki_types::{CertificateDer, ServerName, pem::PemObject}};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
 use std::{fmt, net::SocketAddr, path::Path, sync::Arc};
 use tokio::{io::BufStream, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -64,7 +67,11 @@ impl ServerConnector for Direct {
         let domain = jid.domain().as_str();
         let stream = self.tls(domain).await?;
         let mut exporter = vec![0; 32];
-        let binding = stream.get_ref().1.export_keying_material(&mut exporter, b"EXPORTER-Channel-Binding", Some(b"")).map(|_| exporter.clone());
+        let binding = stream
+            .get_ref()
+            .1
+            .export_keying_material(&mut exporter, b"EXPORTER-Channel-Binding", Some(b""))
+            .map(|_| exporter.clone());
         let binding = sasl::common::ChannelBinding::TlsExporter(binding.expect("the exporter exports"));
         let header = StreamHeader { to: Some(domain.into()), from: None, id: None };
         Ok((initiate_stream(BufStream::new(stream), ns, header, timeouts).await?, binding))

@@ -2,7 +2,10 @@
 
 use crate::{Direct, soon};
 use bocage::{Modules, config::Source, machine_clock, machine_entropy};
-use bocage_api::{Clock, store::{AccountKeys, StoredKeys}};
+use bocage_api::{
+    Clock,
+    store::{AccountKeys, StoredKeys},
+};
 use std::{net::SocketAddr, path::PathBuf};
 use tempfile::TempDir;
 
@@ -49,7 +52,8 @@ impl Village {
     async fn settle_in(&self, name: &str) {
         let random = machine_entropy();
         let password = self.password(name).into();
-        let derived = bocage_sasl::Credentials::derive(&password, ITERATIONS, bocage_sasl::ScramSha1::On, &|b: &mut [u8]| random.fill(b));
+        let derived =
+            bocage_sasl::Credentials::derive(&password, ITERATIONS, bocage_sasl::ScramSha1::On, &|b: &mut [u8]| random.fill(b));
         let derived = derived.unwrap();
         let keys = |k: bocage_sasl::ScramKeys| StoredKeys {
             salt: k.salt.clone(),

@@ -9,11 +9,7 @@ use bocage_api::{
 };
 use jid::{BareJid, Jid};
 use quick_cache::{Weighter, sync::Cache};
-use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher,
-    sync::Arc,
-};
+use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc};
 use tokio::sync::{Mutex, MutexGuard};
 
 const STRIPES: usize = 64;

@@ -1,7 +1,10 @@
 //! What a stanza from outside must not say: a foreign `from`, or what only a server may add.
 
 use crate::plan::Plans;
-use bocage_api::{Kind, Stanza, ns, stanza::{IqType, PresenceType}};
+use bocage_api::{
+    Kind, Stanza, ns,
+    stanza::{IqType, PresenceType},
+};
 use jid::{FullJid, Jid};
 use minidom::Element;
 
@@ -64,8 +67,8 @@ pub fn is_forged_push(stanza: &Stanza) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bocage_api::{Checkpoints};
     use crate::plan::HostPlan;
+    use bocage_api::Checkpoints;
 
     fn stanza(xml: &str) -> Stanza {
         Stanza::parse(xml.parse().unwrap()).unwrap().unwrap()
@@ -105,7 +108,9 @@ mod tests {
 
     #[test]
     fn pushes_to_others_are_forged() {
-        assert!(is_forged_push(&stanza("<iq xmlns='jabber:client' type='set' id='1' to='b@x.example/r'><query xmlns='jabber:iq:roster'/></iq>")));
+        assert!(is_forged_push(&stanza(
+            "<iq xmlns='jabber:client' type='set' id='1' to='b@x.example/r'><query xmlns='jabber:iq:roster'/></iq>"
+        )));
         assert!(!is_forged_push(&stanza("<iq xmlns='jabber:client' type='set' id='1'><query xmlns='jabber:iq:roster'/></iq>")));
     }
 }

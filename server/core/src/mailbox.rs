@@ -237,7 +237,10 @@ pub enum More {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bocage_api::{Stanza, stanza::{Kind, MessageType}};
+    use bocage_api::{
+        Stanza,
+        stanza::{Kind, MessageType},
+    };
 
     fn mail() -> Mail {
         let stanza = crate::wire::freeze_for_wire(Stanza::new(Kind::Message(MessageType::Chat), None, None));

@@ -10,12 +10,7 @@ use crate::{
 };
 use bocage_tls::{Acceptor, CertificateError, ReloadReport};
 use jid::BareJid;
-use std::{
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::AbortHandle};
 
 /// How often the certificate files are looked at.
@@ -53,7 +48,9 @@ impl Server {
         let bind = |opening: Opening, addresses: &[SocketAddr]| {
             addresses
                 .iter()
-                .map(|&address| c2s::bind(address).map(|listener| (opening, listener)).map_err(|cause| ListenError { address, cause }))
+                .map(|&address| {
+                    c2s::bind(address).map(|listener| (opening, listener)).map_err(|cause| ListenError { address, cause })
+                })
                 .collect::<Result<Vec<_>, _>>()
         };
         let mut bound = bind(Opening::Starttls, &settings.c2s)?;
@@ -61,7 +58,8 @@ impl Server {
         let login = Arc::new(login);
         let waiting = Waiting::new(settings.limits.max_logins);
         let addresses = bound.iter().filter_map(|(_, listener)| listener.local_addr().ok()).collect();
-        let listeners = bound.into_iter().map(|(opening, listener)| listen(&router, &login, &waiting, (opening, listener))).collect();
+        let listeners =
+            bound.into_iter().map(|(opening, listener)| listen(&router, &login, &waiting, (opening, listener))).collect();
         router.tasks.go_live();
         let server = Self { router, login, listeners, addresses };
         server.watch_certificates();
@@ -156,7 +154,12 @@ impl ServerHandle {
     }
 }
 
-fn listen(router: &Arc<Router>, login: &Arc<Login>, waiting: &Arc<Waiting>, (opening, listener): (Opening, TcpListener)) -> AbortHandle {
+fn listen(
+    router: &Arc<Router>,
+    login: &Arc<Login>,
+    waiting: &Arc<Waiting>,
+    (opening, listener): (Opening, TcpListener),
+) -> AbortHandle {
     router.tasks.spawn_core("listener", c2s::accept(listener, opening, login.clone(), waiting.clone()))
 }
 

@@ -2,7 +2,10 @@
 
 use bocage_api::TaskPort;
 use futures_util::{FutureExt, future::BoxFuture};
-use std::{panic::AssertUnwindSafe, sync::{Mutex, PoisonError}};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Mutex, PoisonError},
+};
 use tokio::task::{AbortHandle, JoinSet};
 
 /// Spawns and supervises.

@@ -120,7 +120,16 @@ pub fn thaw(row: ArchiveRow, host: &str) -> Frozen {
     tail.extend_from_slice(b"/>");
     let children = start..tail.len();
     end(&mut tail, "message");
-    Frozen { kind, from: Some(entry.from), to: Some(entry.to), id: entry.message_id, lang: entry.lang, tail: tail.into_boxed_slice(), children, tree: None }
+    Frozen {
+        kind,
+        from: Some(entry.from),
+        to: Some(entry.to),
+        id: entry.message_id,
+        lang: entry.lang,
+        tail: tail.into_boxed_slice(),
+        children,
+        tree: None,
+    }
 }
 
 #[cfg(test)]
@@ -148,7 +157,9 @@ mod tests {
 
     #[test]
     fn the_recipient_is_spliced() {
-        let stanza = Stanza::parse("<presence xmlns='jabber:client' from='a@x/r'><show>away</show></presence>".parse().unwrap()).unwrap().unwrap();
+        let stanza = Stanza::parse("<presence xmlns='jabber:client' from='a@x/r'><show>away</show></presence>".parse().unwrap())
+            .unwrap()
+            .unwrap();
         let mut out = Vec::new();
         write_stanza(&mut out, &freeze_for_wire(stanza), Some("b@x"));
         assert_eq!(String::from_utf8(out).unwrap(), "<presence to='b@x' from='a@x/r'><show>away</show></presence>");

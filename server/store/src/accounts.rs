@@ -119,23 +119,26 @@ impl Operation for Delete {
         Box::pin(async {
             let (host, localpart) = parts(&self.account)?;
             let owner = self.account.as_str();
-            if tx.execute(&sql::DELETE_ACCOUNT, &[host.into(), localpart.into()]).await? == 0 {
-                return Ok(false);
-            }
+            let deleted = tx.execute(&sql::DELETE_ACCOUNT, &[host.into(), localpart.into()]).await? > 0;
+            // What came in since the sweeps.
+            tx.execute(&sql::SWEEP_OWNER, &[owner.into(), i64::MAX.into()]).await?;
             for statement in [&sql::DELETE_ROSTER_ITEMS, &sql::DELETE_ROSTER, &sql::DELETE_RECORDS] {
                 tx.execute(statement, &[owner.into()]).await?;
             }
-            tx.execute(&sql::RETIRE, &[self.tombstone.as_slice().into()]).await?;
-            Ok(true)
+            if deleted {
+                tx.execute(&sql::RETIRE, &[self.tombstone.as_slice().into()]).await?;
+            }
+            Ok(deleted)
         })
     }
 }
 
-struct SweepOwner(BareJid);
+/// Rows of an owner's archive, at most so many.
+struct SweepOwner(BareJid, i64);
 impl Operation for SweepOwner {
     type Output = u64;
     fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<u64, Refusal>> {
-        Box::pin(async { Ok(tx.execute(&sql::SWEEP_OWNER, &[self.0.as_str().into(), SWEEP.into()]).await?) })
+        Box::pin(async { Ok(tx.execute(&sql::SWEEP_OWNER, &[self.0.as_str().into(), self.1.into()]).await?) })
     }
 }
 
@@ -143,7 +146,7 @@ impl Accounts for AccountStore {
     fn keys(&self, account: &BareJid) -> BoxFuture<'_, Stored<Option<AccountKeys>>> {
         let account = account.clone();
         Box::pin(async move {
-            let (host, localpart) = parts(&account)?;
+            let Ok((host, localpart)) = parts(&account) else { return Ok(None) };
             let rows = read(self.readers.rows(&sql::KEYS, &[host.into(), localpart.into()]).await)?;
             let keys = |row: &Row| Ok(AccountKeys { sha256: keys_at(row, 0)?, sha1: keys_at(row, 4)? });
             read(rows.first().map(keys).transpose())
@@ -160,15 +163,17 @@ impl Accounts for AccountStore {
     }
     fn delete(&self, account: BareJid) -> BoxFuture<'_, Stored<bool>> {
         Box::pin(async move {
-            let tombstone = self.tombstone(&account).await?;
-            if !self.queue.write(Delete { account: account.clone(), tombstone }).await? {
+            if parts(&account).is_err() {
                 return Ok(false);
             }
-            // Without their key the rows are noise already; they go in small steps.
+            let tombstone = self.tombstone(&account).await?;
+            // Keys first: whatever fails from here on, the messages are gone, and asking again finishes the rest.
             self.queue.destroy_keys(Doomed::Of(account.clone())).await?;
-            while self.queue.sweep(SweepOwner(account.clone())).await? > 0 {}
-            self.queue.tidy().await?;
-            Ok(true)
+            while self.queue.write(SweepOwner(account.clone(), SWEEP)).await? > 0 {}
+            let deleted = self.queue.write(Delete { account: account.clone(), tombstone }).await?;
+            // What came in between has a key again.
+            self.queue.destroy_keys(Doomed::Of(account)).await?;
+            Ok(deleted)
         })
     }
     fn list(&self, host: &DomainPart) -> BoxFuture<'_, Stored<Vec<BareJid>>> {

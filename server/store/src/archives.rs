@@ -2,11 +2,11 @@
 
 use crate::{
     append::Append,
+    clockgate::ClockGate,
     engine::{Connection, Readers, Row},
-    expiry::{Expiry, Verdict},
     fault::Refusal,
     open::read,
-    seal::{Day, Place},
+    seal::{Day, Place, day_of},
     sql,
     unit::Operation,
     vault::{Doomed, Vault},
@@ -18,11 +18,11 @@ use bocage_api::{
     store::{Archive, ArchiveEntry, ArchiveRow, StoreError, Stored},
 };
 use jid::BareJid;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Rows deleted at once.
 const SWEEP: i64 = 500;
-/// Rows of a page at most.
+/// Rows read at once.
 const PAGE: usize = 500;
 
 /// The table of archives.
@@ -30,12 +30,37 @@ pub(crate) struct Archives {
     queue: Queue,
     readers: Readers,
     vault: Arc<Vault>,
-    expiry: Arc<Expiry>,
+    gate: Arc<ClockGate>,
+    retention: i64,
+}
+
+/// The highest time that expiry believed so far.
+pub(crate) async fn stored_wall(readers: &Readers) -> Stored<Option<UnixSeconds>> {
+    let rows = read(readers.rows(&sql::WALL, &[]).await)?;
+    Ok(read(rows.first().map(|row| row.maybe_int(0)).transpose())?.flatten())
 }
 
 impl Archives {
-    pub(crate) fn new(queue: Queue, readers: Readers, (vault, expiry): (Arc<Vault>, Arc<Expiry>)) -> Self {
-        Self { queue, readers, vault, expiry }
+    pub(crate) fn new(database: (Queue, Readers), vault: Arc<Vault>, end: (Arc<ClockGate>, Duration)) -> Self {
+        let retention = i64::try_from(end.1.as_secs()).unwrap_or(i64::MAX);
+        Self { queue: database.0, readers: database.1, vault, gate: end.0, retention }
+    }
+
+    async fn held_rows(&self, owner: &BareJid, mut after: i64, limit: usize) -> Stored<Vec<ArchiveRow>> {
+        let mut found = Vec::new();
+        loop {
+            let wanted = (limit - found.len()).min(PAGE);
+            let count = i64::try_from(wanted).unwrap_or_default();
+            let rows = read(self.readers.rows(&sql::HELD, &[owner.as_str().into(), after.into(), count.into()]).await)?;
+            for row in &rows {
+                after = read(row.int(0))?;
+                found.extend(self.open(owner, row)?);
+            }
+            // Rows without a key are left out, and a short answer must mean that there is no more.
+            if rows.len() < wanted || found.len() >= limit {
+                return Ok(found);
+            }
+        }
     }
 
     /// `None` when the row's key is gone.
@@ -99,7 +124,8 @@ impl Operation for Release {
     }
 }
 
-struct SetWall(UnixSeconds);
+/// Remembers the time that was believed.
+pub(crate) struct SetWall(pub(crate) UnixSeconds);
 impl Operation for SetWall {
     type Output = ();
     fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<(), Refusal>> {
@@ -116,11 +142,7 @@ impl Archive for Archives {
     }
     fn held(&self, owner: &BareJid, after: i64, limit: usize) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>> {
         let owner = owner.clone();
-        Box::pin(async move {
-            let limit = i64::try_from(limit.min(PAGE)).unwrap_or_default();
-            let rows = read(self.readers.rows(&sql::HELD, &[owner.as_str().into(), after.into(), limit.into()]).await)?;
-            rows.iter().filter_map(|row| self.open(&owner, row).transpose()).collect()
-        })
+        Box::pin(async move { self.held_rows(&owner, after, limit).await })
     }
     fn release(&self, owner: &BareJid, positions: Vec<i64>) -> BoxFuture<'_, Stored<()>> {
         let owner = owner.clone();
@@ -139,21 +161,12 @@ impl Archive for Archives {
     }
     fn expire(&self, now: UnixSeconds) -> BoxFuture<'_, Stored<u64>> {
         Box::pin(async move {
-            let rows = read(self.readers.rows(&sql::WALL, &[]).await)?;
-            let highest = read(rows.first().map(|row| row.maybe_int(0)).transpose())?.flatten();
-            match self.expiry.judge(now, highest) {
-                Verdict::Jumped => {
-                    tracing::error!("the clock jumped forward: nothing is destroyed until the operator confirms the time");
-                    Ok(0)
-                }
-                Verdict::Before { day, wall } => {
-                    let deleted = self.destroy_before(day).await?;
-                    if highest != Some(wall) {
-                        self.queue.write(SetWall(wall)).await?;
-                    }
-                    Ok(deleted)
-                }
+            let Some(wall) = self.gate.judge(now) else { return Ok(0) };
+            // Before anything is destroyed: what a restart believes must not fall behind it.
+            if stored_wall(&self.readers).await? != Some(wall) {
+                self.queue.write(SetWall(wall)).await?;
             }
+            self.destroy_before(day_of(wall.saturating_sub(self.retention))).await
         })
     }
 }

@@ -29,10 +29,13 @@ struct State {
     believed: Reading,
     /// The first reading after a start that found a long absence.
     returned: Option<Reading>,
+    /// The highest wall time that was believed, in this run or an earlier one.
     highest: UnixSeconds,
+    /// A doubt was logged and lasts.
     doubted: bool,
 }
 
+/// Judges civil time before anything is destroyed by it.
 pub(crate) struct ClockGate {
     clock: Clock,
     state: Mutex<State>,
@@ -44,12 +47,9 @@ impl ClockGate {
         let now = reading(&clock, clock.wall());
         let highest = stored.unwrap_or(now.wall);
         let absent = now.wall.saturating_sub(highest) > STEP;
-        if absent {
-            tracing::warn!("the store was closed for more than an hour: nothing expires until the clock proved steady for one");
-        }
-        let believed = if absent { Reading { wall: highest, mono: now.mono } } else { now };
-        let state = State { believed, returned: absent.then_some(now), highest: highest.max(believed.wall), doubted: absent };
-        Self { clock, state: Mutex::new(state) }
+        let believed = if absent { Reading { wall: highest, ..now } } else { now };
+        let highest = highest.max(believed.wall);
+        Self { clock, state: Mutex::new(State { believed, returned: absent.then_some(now), highest, doubted: false }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -66,7 +66,7 @@ impl ClockGate {
         });
         if jumped && !confirmed {
             if !state.doubted {
-                tracing::warn!("the clock jumped forward: nothing expires until it is accepted");
+                tracing::warn!("the clock is more than an hour ahead of what is known: nothing expires until it is confirmed");
             }
             state.doubted = true;
             return None;
@@ -79,10 +79,6 @@ impl ClockGate {
     pub(crate) fn accept(&self) {
         let now = reading(&self.clock, self.clock.wall());
         *self.state() = State { believed: now, returned: None, highest: now.wall, doubted: false };
-    }
-
-    pub(crate) fn doubted(&self) -> bool {
-        self.state().doubted
     }
 }
 
@@ -116,7 +112,6 @@ mod tests {
         assert_eq!(gate.judge(time.wall()), None);
         time.pass(10 * STEP);
         assert_eq!(gate.judge(time.wall()), None, "a jump while running is never believed by itself");
-        assert!(gate.doubted());
         time.jump(-STEP - 1);
         assert_eq!(gate.judge(time.wall()), Some(START + 10 * STEP));
         time.jump(40 * STEP);

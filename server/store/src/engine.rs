@@ -2,6 +2,7 @@
 //!
 //! Values are bound by position (`$1`), integers are always 64 bits and flags are integers, so that one row type does.
 
+use crate::batch::TRANSACTION;
 use sqlx::{
     Arguments, ConnectOptions, Connection as _, Row as _,
     postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow},
@@ -175,7 +176,12 @@ impl Connection {
 pub(crate) struct Readers(pub(crate) Either<SqlitePool, PgPool>);
 
 impl Readers {
+    /// In bounded time.
     pub(crate) async fn rows(&self, sql: &Sql, values: &[Value<'_>]) -> Result<Vec<Row>, sqlx::Error> {
+        let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        tokio::time::timeout(TRANSACTION, self.fetch(sql, values)).await.map_err(late)?
+    }
+    async fn fetch(&self, sql: &Sql, values: &[Value<'_>]) -> Result<Vec<Row>, sqlx::Error> {
         on_either!(&self.0, sql, values, fetch_all).map(rows)
     }
     pub(crate) async fn close(&self) {

@@ -8,9 +8,9 @@ mod accounts;
 mod append;
 mod archives;
 mod batch;
+mod clockgate;
 mod codec;
 mod engine;
-mod expiry;
 mod fault;
 mod keyfile;
 mod open;
@@ -23,5 +23,8 @@ mod sql;
 mod unit;
 mod vault;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use open::{OpenError, Store, StoreConfig};

@@ -2,9 +2,10 @@
 
 use crate::{
     accounts::AccountStore,
-    archives::Archives,
+    archives::{self, Archives},
+    batch,
+    clockgate::ClockGate,
     engine::{Connection, Either, Readers, Target},
-    expiry::Expiry,
     keyfile::KeyFile,
     permissions,
     records::RecordTable,
@@ -19,12 +20,14 @@ use bocage_api::{
     store::{StoreError, Stored, Stores},
 };
 use sqlx::{
+    ConnectOptions as _,
     migrate::MigrateError,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
     io,
+    net::IpAddr,
     path::{Path, PathBuf},
     str::FromStr as _,
     sync::Arc,
@@ -35,10 +38,13 @@ use zeroize::Zeroizing;
 
 /// Connections that only read.
 const READERS: u32 = 4;
-/// How long a statement waits for a lock of somebody else.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
-/// KiB of page cache of one SQLite connection.
-const PAGE_CACHE: &str = "-2048";
+/// KiB of page cache of a SQLite connection: a reader's, the writer's.
+const READER_CACHE: &str = "-512";
+const WRITER_CACHE: &str = "-4096";
+/// The WAL file is cut back to so many bytes after a checkpoint.
+const WAL_BYTES: &str = "4194304";
+/// A reading connection without work is closed after so long.
+const IDLE: Duration = Duration::from_secs(300);
 
 /// What a store is opened from.
 #[derive(Clone)]
@@ -109,9 +115,12 @@ impl From<MigrateError> for OpenError {
 
 /// An open store.
 pub struct Store {
-    queue: Queue,
+    #[cfg(test)]
+    pub(crate) readers: Readers,
+    pub(crate) queue: Queue,
     stores: Stores,
-    expiry: Arc<Expiry>,
+    gate: Arc<ClockGate>,
+    clock: Clock,
     writer: JoinHandle<()>,
 }
 
@@ -133,20 +142,29 @@ impl Store {
         let (file, keys) = KeyFile::open(&config.key_dir)?;
         let vault = Arc::new(Vault::new(keys, entropy.clone(), sealing));
         migrate(&target).await?;
-        let readers = readers(&target).await?;
+        let readers = readers(&target);
+        let wall = archives::stored_wall(&readers).await.map_err(|error| OpenError::Database(error.to_string()))?;
         let connection = Connection::open(&target).await?;
         let (queue, writer) = Writer::new(connection, target, readers.clone(), (file, vault.clone()));
         let writer = spawn(writer);
-        let expiry = Arc::new(Expiry::new(clock.clone(), config.retention));
-        let secrets = Arc::new(SecretStore::new(queue.clone(), readers.clone(), entropy));
+        let gate = Arc::new(ClockGate::new(clock.clone(), wall));
+        let secrets = Arc::new(SecretStore::new(queue.clone(), entropy));
         let stores = Stores {
             accounts: Arc::new(AccountStore::new(queue.clone(), readers.clone(), secrets.clone())),
             rosters: Arc::new(RosterStore::new(queue.clone(), readers.clone())),
-            archive: Arc::new(Archives::new(queue.clone(), readers.clone(), (vault, expiry.clone()))),
-            records: Arc::new(RecordTable::new(queue.clone(), readers.clone(), clock)),
+            archive: Arc::new(Archives::new((queue.clone(), readers.clone()), vault, (gate.clone(), config.retention))),
+            records: Arc::new(RecordTable::new((queue.clone(), readers.clone()), clock.clone(), gate.clone())),
             secrets,
         };
-        Ok(Self { queue, stores, expiry, writer })
+        Ok(Self {
+            #[cfg(test)]
+            readers,
+            queue,
+            stores,
+            gate,
+            clock,
+            writer,
+        })
     }
 
     /// The handles.
@@ -173,10 +191,18 @@ impl Store {
     }
     /// The clock's jump is right: what has expired by it may be destroyed.
     pub fn accept_clock(&self) {
-        self.expiry.accept_clock();
+        self.gate.accept();
+    }
+    /// Resolves when nothing can be written any more: after [`Store::close`], or because the writer failed, which the
+    /// process must not outlive.
+    pub async fn ended(&self) {
+        self.queue.ended().await;
     }
     /// Writes what is queued, closes, and gives the locks back.
     pub async fn close(self) {
+        if let Some(wall) = self.gate.judge(self.clock.wall()) {
+            drop(self.queue.write(archives::SetWall(wall)));
+        }
         self.queue.stop();
         if self.writer.await.is_err() {
             tracing::error!("the writer ended by a panic");
@@ -202,47 +228,67 @@ fn spawn(writer: Writer) -> JoinHandle<()> {
 
 fn target(url: &str) -> Result<Target, OpenError> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
-        return Ok(Either::Postgres(
-            options.application_name("bocage").options([("lock_timeout", "5s"), ("statement_timeout", "10s")]),
-        ));
+        return postgres(url).map(Either::Postgres);
     }
-    if !url.starts_with("sqlite:") {
+    let path = url.strip_prefix("sqlite:").ok_or(OpenError::Url)?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.starts_with(':') {
         return Err(OpenError::Url);
     }
-    let options = SqliteConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
-    let path = options.get_filename().to_path_buf();
+    sqlite(Path::new(path)).map(Either::Sqlite)
+}
+
+fn postgres(url: &str) -> Result<PgConnectOptions, OpenError> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
+    let host = options.get_host();
+    let near = host.starts_with('/') || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback());
+    if options.get_socket().is_none() && !near {
+        tracing::warn!("the connection to the database is not encrypted: keep it on a private network");
+    }
+    let (lock, statement) = (batch::LOCK_WAIT.as_millis().to_string(), batch::TRANSACTION.as_millis().to_string());
+    // `synchronous_commit`: what was acknowledged outlives a power loss, whatever the server's default is.
+    let options = options.application_name("bocage").options([
+        ("lock_timeout", lock.as_str()),
+        ("statement_timeout", statement.as_str()),
+        ("synchronous_commit", "on"),
+    ]);
+    Ok(options.disable_statement_logging())
+}
+
+fn sqlite(path: &Path) -> Result<SqliteConnectOptions, OpenError> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         permissions::private_directory(directory)?;
     }
-    permissions::private_database(&path)?;
-    Ok(Either::Sqlite(sqlite(options, &path)))
-}
-
-fn sqlite(options: SqliteConnectOptions, path: &Path) -> SqliteConnectOptions {
-    options
+    permissions::private_database(path)?;
+    Ok(SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .foreign_keys(true)
-        .busy_timeout(LOCK_WAIT)
+        .busy_timeout(batch::LOCK_WAIT)
         .pragma("secure_delete", "ON")
-        .pragma("cache_size", PAGE_CACHE)
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("journal_size_limit", WAL_BYTES)
         .pragma("temp_store", "MEMORY")
+        .disable_statement_logging())
 }
 
 async fn migrate(target: &Target) -> Result<(), OpenError> {
     match target {
         Either::Sqlite(options) => {
-            let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+            let pool = SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(batch::LOCK_WAIT)
+                .connect_with(options.clone())
+                .await?;
             let migrated = sqlx::migrate!("migrations/sqlite").run(&pool).await;
             pool.close().await;
             Ok(migrated?)
         }
         Either::Postgres(options) => {
-            let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+            let pool =
+                PgPoolOptions::new().max_connections(1).acquire_timeout(batch::LOCK_WAIT).connect_with(options.clone()).await?;
             let migrated = sqlx::migrate!("migrations/postgres").run(&pool).await;
             pool.close().await;
             Ok(migrated?)
@@ -250,15 +296,18 @@ async fn migrate(target: &Target) -> Result<(), OpenError> {
     }
 }
 
-async fn readers(target: &Target) -> Result<Readers, OpenError> {
-    Ok(Readers(match target {
-        Either::Sqlite(options) => Either::Sqlite(
-            SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(LOCK_WAIT).connect_with(options.clone()).await?,
-        ),
-        Either::Postgres(options) => Either::Postgres(
-            PgPoolOptions::new().max_connections(READERS).acquire_timeout(LOCK_WAIT).connect_with(options.clone()).await?,
-        ),
-    }))
+fn readers(target: &Target) -> Readers {
+    Readers(match target {
+        Either::Sqlite(options) => {
+            let options = options.clone().pragma("cache_size", READER_CACHE).pragma("query_only", "ON");
+            let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(batch::LOCK_WAIT).idle_timeout(IDLE);
+            Either::Sqlite(pool.test_before_acquire(false).connect_lazy_with(options))
+        }
+        Either::Postgres(options) => {
+            let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(batch::LOCK_WAIT).idle_timeout(IDLE);
+            Either::Postgres(pool.connect_lazy_with(options.clone()))
+        }
+    })
 }
 
 /// For readers of any handle: an error of the database as the caller sees it.

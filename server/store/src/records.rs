@@ -1,6 +1,7 @@
 //! Records of modules: one table, bounds by declaration.
 
 use crate::{
+    clockgate::ClockGate,
     engine::{Connection, Readers, Row, Value},
     fault::Refusal,
     open::read,
@@ -15,11 +16,13 @@ use bocage_api::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 /// Rows deleted at once.
 const SWEEP: i64 = 500;
+/// Bytes of a key at most.
+const KEY_BYTES: usize = 1_024;
 /// Rows of a page at most.
 const PAGE: usize = 1_000;
 const UNDECLARED: StoreError = StoreError::Corrupt("a collection was not declared");
@@ -29,12 +32,13 @@ pub(crate) struct RecordTable {
     queue: Queue,
     readers: Readers,
     clock: Clock,
+    gate: Arc<ClockGate>,
     declared: RwLock<BTreeMap<String, Collection>>,
 }
 
 impl RecordTable {
-    pub(crate) fn new(queue: Queue, readers: Readers, clock: Clock) -> Self {
-        Self { queue, readers, clock, declared: RwLock::default() }
+    pub(crate) fn new(database: (Queue, Readers), clock: Clock, gate: Arc<ClockGate>) -> Self {
+        Self { queue: database.0, readers: database.1, clock, gate, declared: RwLock::default() }
     }
     fn collection(&self, name: &str) -> Stored<Collection> {
         self.declared.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned().ok_or(UNDECLARED)
@@ -54,6 +58,10 @@ impl RecordTable {
         };
         if value.len() > collection.value_bytes {
             return Box::pin(std::future::ready(Err(StoreError::Limit("bytes of a record"))));
+        }
+        // PostgreSQL has no NUL in text.
+        if key.len() > KEY_BYTES || key.contains('\0') || owner.contains('\0') {
+            return Box::pin(std::future::ready(Err(StoreError::Limit("the key of a record"))));
         }
         let now = self.clock.wall();
         self.queue.write(Put { collection, owner: owner.to_owned(), key: key.to_owned(), value, expected, now })
@@ -199,6 +207,7 @@ impl RecordStore for RecordTable {
     fn expire(&self, now: UnixSeconds) -> BoxFuture<'_, Stored<u64>> {
         let declared: Vec<Collection> = self.declared.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         Box::pin(async move {
+            let Some(now) = self.gate.judge(now) else { return Ok(0) };
             let mut deleted = 0;
             for collection in declared.into_iter().filter(|collection| collection.lifetime.is_some()) {
                 let dead = dead_line(&collection, now);
@@ -209,6 +218,9 @@ impl RecordStore for RecordTable {
                         break;
                     }
                 }
+            }
+            if deleted > 0 {
+                self.queue.tidy().await?;
             }
             Ok(deleted)
         })

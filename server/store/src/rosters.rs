@@ -13,6 +13,7 @@ use bocage_api::{
     store::{Roster, RosterChange, RosterChanged, RosterEdit, RosterItem, Rosters, StoreError, Stored, Subscription},
 };
 use jid::BareJid;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The tables of rosters.
 pub(crate) struct RosterStore {
@@ -66,7 +67,10 @@ impl Operation for Change {
                 None => None,
             };
             let rows = tx.row(&sql::ROSTER_COUNT, &[owner]).await?.map(|row| row.int(0)).transpose()?.unwrap_or_default();
-            let after = match (self.change)(before.as_ref(), usize::try_from(rows).unwrap_or_default()) {
+            let rows = usize::try_from(rows).unwrap_or_default();
+            // Somebody else's code: its panic is its own unit's, not the writer's end.
+            let edit = catch_unwind(AssertUnwindSafe(|| (self.change)(before.as_ref(), rows)));
+            let after = match edit.map_err(|_| StoreError::Unavailable("the roster change failed".to_owned()))? {
                 RosterEdit::Keep => before.clone(),
                 RosterEdit::Remove => None,
                 RosterEdit::Put(item) => Some(RosterItem { jid: self.contact.clone(), ..item }),

@@ -1,12 +1,6 @@
 //! Secrets of the server itself, made at first use and then remembered in memory.
 
-use crate::{
-    engine::{Connection, Readers},
-    fault::Refusal,
-    sql,
-    unit::Operation,
-    writer::Queue,
-};
+use crate::{engine::Connection, fault::Refusal, sql, unit::Operation, writer::Queue};
 use bocage_api::{
     BoxFuture, Entropy,
     store::{Secrets, StoreError, Stored},
@@ -27,7 +21,7 @@ pub(crate) struct SecretStore {
 }
 
 impl SecretStore {
-    pub(crate) fn new(queue: Queue, _: Readers, entropy: Entropy) -> Self {
+    pub(crate) fn new(queue: Queue, entropy: Entropy) -> Self {
         Self { queue, entropy, known: Mutex::default() }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) const BATCH: usize = 256;
 
 /// What the writer is asked for.
 pub(crate) enum Work {
-    Append(Append),
+    Append(Box<Append>),
     Unit(Box<dyn Unit>),
     /// Runs between transactions.
     Apart(Apart, oneshot::Sender<Stored<()>>),
@@ -89,7 +89,7 @@ impl Queue {
         self.push(Work::Unit(job), receiver)
     }
     pub(crate) fn append(&self, append: (Append, oneshot::Receiver<Stored<i64>>)) -> Ticket<i64> {
-        self.push(Work::Append(append.0), append.1)
+        self.push(Work::Append(Box::new(append.0)), append.1)
     }
     pub(crate) fn destroy_keys(&self, doomed: Doomed) -> Ticket<()> {
         let (caller, receiver) = oneshot::channel();
@@ -112,6 +112,10 @@ impl Queue {
     }
     pub(crate) fn writable(&self) -> bool {
         self.writable.load(Ordering::Relaxed) && !self.work.is_closed()
+    }
+    /// Resolves when the writer is no more.
+    pub(crate) async fn ended(&self) {
+        self.work.closed().await;
     }
     /// Units that wait.
     pub(crate) fn depth(&self) -> usize {
@@ -196,8 +200,8 @@ impl Writer {
         let mut work = Some(first);
         for _ in 0..BATCH {
             match (work.take().or_else(|| self.work.try_recv().ok()), appends.as_mut()) {
-                (Some(Work::Append(append)), Some(appends)) => appends.push(append),
-                (Some(Work::Append(append)), None) => appends = Some(Appends::new(append, self.vault.clone())),
+                (Some(Work::Append(append)), Some(appends)) => appends.push(*append),
+                (Some(Work::Append(append)), None) => appends = Some(Appends::new(*append, self.vault.clone())),
                 (Some(Work::Unit(unit)), _) => {
                     units.extend(appends.take().map(|appends| Box::new(appends) as Box<dyn Unit>));
                     units.push(unit);

@@ -25,7 +25,11 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    pub(super) fn new((router, server): (Arc<Router>, ServerHandle), builder: Builder, of: (Config, Option<Source>, Modules)) -> Self {
+    pub(super) fn new(
+        (router, server): (Arc<Router>, ServerHandle),
+        builder: Builder,
+        of: (Config, Option<Source>, Modules),
+    ) -> Self {
         let (config, source, modules) = of;
         Self { router, server, builder, source, modules, config: Mutex::new(config) }
     }
@@ -40,9 +44,10 @@ impl Operator {
         let new = source.load(&self.modules).map_err(|mistakes| mistakes.to_string())?;
         let old = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let plans = self.builder.build(&new, &self.modules).map_err(|error| format!("{error:#}"))?;
-        let certificates = self.server.reload_certificates().map_err(|faults| {
-            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        })?;
+        let certificates = self
+            .server
+            .reload_certificates()
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         self.router.set_plans(plans);
         let restart = needs_restart(&old, &new, &self.modules);
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new;

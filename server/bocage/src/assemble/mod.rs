@@ -44,7 +44,12 @@ pub async fn start(config: Config, modules: Modules, clock: Clock, entropy: Entr
     start_from(config, None, modules, (clock, entropy)).await
 }
 
-async fn start_from(config: Config, source: Option<Source>, modules: Modules, (clock, entropy): (Clock, Entropy)) -> anyhow::Result<Running> {
+async fn start_from(
+    config: Config,
+    source: Option<Source>,
+    modules: Modules,
+    (clock, entropy): (Clock, Entropy),
+) -> anyhow::Result<Running> {
     let store = open_store(&config, &clock, &entropy).await?;
     let router = Arc::new(Router::new(store.handles(), clock, entropy, limits(&config)));
     let builder = plans::Builder::new(router.clone());

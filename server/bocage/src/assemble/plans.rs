@@ -1,6 +1,9 @@
 //! From configuration to plans: each module of each host is wired with the handles that it asks for.
 
-use crate::{config::{Config, Host as HostConfig}, modules::Modules};
+use crate::{
+    config::{Config, Host as HostConfig},
+    modules::Modules,
+};
 use anyhow::Context;
 use bocage_api::{Checkpoints, Host, HostHandles, States};
 use bocage_core::{
@@ -30,7 +33,9 @@ impl Builder {
         for entry in modules.entries() {
             let Some(settings) = host.modules.get(entry.name()) else { continue };
             let handles = self.handles(host, entry.name());
-            entry.install(settings, &handles, &mut at).with_context(|| format!("[modules.{}] on {}", entry.name(), host.domain))?;
+            entry
+                .install(settings, &handles, &mut at)
+                .with_context(|| format!("[modules.{}] on {}", entry.name(), host.domain))?;
         }
         HostPlan::seal(host.domain.clone(), at).with_context(|| format!("the modules of {} cannot be wired", host.domain))
     }

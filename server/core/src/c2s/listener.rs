@@ -50,7 +50,11 @@ impl Waiting {
     /// At most `max` connections.
     #[must_use]
     pub fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { all: Arc::new(Semaphore::new(max)), by_address: Mutex::default(), per_address: (max / ADDRESS_SHARE).max(1) })
+        Arc::new(Self {
+            all: Arc::new(Semaphore::new(max)),
+            by_address: Mutex::default(),
+            per_address: (max / ADDRESS_SHARE).max(1),
+        })
     }
     /// A place, if there is one.
     fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {

@@ -2,6 +2,7 @@
 
 mod bucket;
 pub mod errors;
+mod linger;
 mod listener;
 mod login;
 mod session;
@@ -13,6 +14,7 @@ pub const SASL2: &str = "urn:xmpp:sasl:2";
 /// Namespace of STARTTLS (RFC 6120).
 pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 
+use linger::linger;
 pub use listener::{Waiting, accept, bind};
 pub use login::{Login, Opening};
 pub use session::{Established, run};

@@ -2,8 +2,8 @@
 
 use super::HostPlan;
 use bocage_api::{
-    Action, Asker, Delivery, DiscoEntry, DiscoPart, DiscoTarget, Entity, Frozen, Full, IqPayload, LinkView, Named,
-    RecipientView, Relation, Reply, SessionEvent, SessionView, Stanza, StanzaError, StreamFeature, Taken, Verdict,
+    Action, Asker, Delivery, DiscoEntry, DiscoPart, DiscoTarget, Entity, Frozen, Full, IqPayload, LinkView, Named, RecipientView,
+    Relation, Reply, SessionEvent, SessionView, Stanza, StanzaError, StreamFeature, Taken, Verdict,
 };
 use futures_util::FutureExt;
 use jid::BareJid;
@@ -85,7 +85,8 @@ impl HostPlan {
 
     /// Is there a service for it?
     pub fn answers(&self, entity: &Entity, action: Action, element: &Element) -> bool {
-        self.iq_service(entity, |key| key.action == action && key.name == element.name() && element.has_ns(key.namespace)).is_some()
+        self.iq_service(entity, |key| key.action == action && key.name == element.name() && element.has_ns(key.namespace))
+            .is_some()
     }
 
     /// Offers a message to the places for undeliverable ones, in order; a panic counts as failure to store.
@@ -139,7 +140,8 @@ impl HostPlan {
 
     /// Lines of the stream features after login.
     pub fn adverts(&self) -> Vec<Element> {
-        let advert = |feature: &Named<dyn StreamFeature>| caught(feature.module, "stream feature", || feature.it.advert()).flatten();
+        let advert =
+            |feature: &Named<dyn StreamFeature>| caught(feature.module, "stream feature", || feature.it.advert()).flatten();
         self.at.stream_features.iter().filter_map(advert).collect()
     }
 

@@ -46,7 +46,8 @@ impl Router {
     }
 
     fn push_to(&self, session: &Session, query: Element) {
-        let push = Stanza::new(Kind::Iq(IqType::Set), None, Some(session.jid.clone().into())).with_id(self.entropy.id()).with(query);
+        let push =
+            Stanza::new(Kind::Iq(IqType::Set), None, Some(session.jid.clone().into())).with_id(self.entropy.id()).with(query);
         // A push that finds no room is lost with its session, which is cut.
         let _ = session.post(&Arc::new(wire::freeze_for_wire(push)), Address::Own);
     }

@@ -58,7 +58,8 @@ async fn outbound(router: Arc<Router>, kind: PresenceType, contact: BareJid, sta
     }
     let limit = router.limits.max_roster;
     let who = contact.clone();
-    let change: RosterChange = Arc::new(move |row, rows| edit(row, (rows, limit), &who, |item| _ = subscription::outbound(kind, item)));
+    let change: RosterChange =
+        Arc::new(move |row, rows| edit(row, (rows, limit), &who, |item| _ = subscription::outbound(kind, item)));
     let changed = match router.change(&owner, &contact, change).await {
         Ok(changed) => changed,
         Err(error) => return bounce(&stanza, &error.into()),
@@ -133,7 +134,12 @@ async fn asked(router: &Arc<Router>, kind: PresenceType, owner: &BareJid, contac
 }
 
 /// One row's edit with the bound on rows: a new row beyond it is not written.
-fn edit(row: Option<&RosterItem>, (rows, limit): (usize, usize), contact: &BareJid, change: impl Fn(&mut RosterItem)) -> RosterEdit {
+fn edit(
+    row: Option<&RosterItem>,
+    (rows, limit): (usize, usize),
+    contact: &BareJid,
+    change: impl Fn(&mut RosterItem),
+) -> RosterEdit {
     if row.is_none() && rows >= limit {
         return RosterEdit::Keep;
     }

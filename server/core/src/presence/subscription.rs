@@ -1,6 +1,9 @@
 //! The subscription states of RFC 6121 appendix A, pure: a row in, a row and what follows out.
 
-use bocage_api::{stanza::PresenceType, store::{RosterItem, Subscription}};
+use bocage_api::{
+    stanza::PresenceType,
+    store::{RosterItem, Subscription},
+};
 
 /// What follows from a subscription stanza that an owner sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,67 +146,147 @@ mod tests {
 
     #[test]
     fn a_2_1_outbound_subscribe() {
-        table(Subscribe, true, [
-            ("none", true, "none+out"), ("none+out", true, "none+out"), ("none+in", true, "none+out+in"),
-            ("none+out+in", true, "none+out+in"), ("to", true, "to"), ("to+in", true, "to+in"),
-            ("from", true, "from+out"), ("from+out", true, "from+out"), ("both", true, "both"),
-        ]);
+        table(
+            Subscribe,
+            true,
+            [
+                ("none", true, "none+out"),
+                ("none+out", true, "none+out"),
+                ("none+in", true, "none+out+in"),
+                ("none+out+in", true, "none+out+in"),
+                ("to", true, "to"),
+                ("to+in", true, "to+in"),
+                ("from", true, "from+out"),
+                ("from+out", true, "from+out"),
+                ("both", true, "both"),
+            ],
+        );
     }
     #[test]
     fn a_2_2_outbound_unsubscribe() {
-        table(Unsubscribe, true, [
-            ("none", true, "none"), ("none+out", true, "none"), ("none+in", true, "none+in"),
-            ("none+out+in", true, "none+in"), ("to", true, "none"), ("to+in", true, "none+in"),
-            ("from", true, "from"), ("from+out", true, "from"), ("both", true, "from"),
-        ]);
+        table(
+            Unsubscribe,
+            true,
+            [
+                ("none", true, "none"),
+                ("none+out", true, "none"),
+                ("none+in", true, "none+in"),
+                ("none+out+in", true, "none+in"),
+                ("to", true, "none"),
+                ("to+in", true, "none+in"),
+                ("from", true, "from"),
+                ("from+out", true, "from"),
+                ("both", true, "from"),
+            ],
+        );
     }
     #[test]
     fn a_2_3_outbound_subscribed() {
-        table(Subscribed, true, [
-            ("none", false, "none"), ("none+out", false, "none+out"), ("none+in", true, "from"),
-            ("none+out+in", true, "from+out"), ("to", false, "to"), ("to+in", true, "both"),
-            ("from", false, "from"), ("from+out", false, "from+out"), ("both", false, "both"),
-        ]);
+        table(
+            Subscribed,
+            true,
+            [
+                ("none", false, "none"),
+                ("none+out", false, "none+out"),
+                ("none+in", true, "from"),
+                ("none+out+in", true, "from+out"),
+                ("to", false, "to"),
+                ("to+in", true, "both"),
+                ("from", false, "from"),
+                ("from+out", false, "from+out"),
+                ("both", false, "both"),
+            ],
+        );
     }
     #[test]
     fn a_2_4_outbound_unsubscribed() {
-        table(Unsubscribed, true, [
-            ("none", false, "none"), ("none+out", false, "none+out"), ("none+in", true, "none"),
-            ("none+out+in", true, "none+out"), ("to", false, "to"), ("to+in", true, "to"),
-            ("from", true, "none"), ("from+out", true, "none+out"), ("both", true, "to"),
-        ]);
+        table(
+            Unsubscribed,
+            true,
+            [
+                ("none", false, "none"),
+                ("none+out", false, "none+out"),
+                ("none+in", true, "none"),
+                ("none+out+in", true, "none+out"),
+                ("to", false, "to"),
+                ("to+in", true, "to"),
+                ("from", true, "none"),
+                ("from+out", true, "none+out"),
+                ("both", true, "to"),
+            ],
+        );
     }
     #[test]
     fn a_3_1_inbound_subscribe() {
-        table(Subscribe, false, [
-            ("none", true, "none+in"), ("none+out", true, "none+out+in"), ("none+in", false, "none+in"),
-            ("none+out+in", false, "none+out+in"), ("to", true, "to+in"), ("to+in", false, "to+in"),
-            ("from", false, "from"), ("from+out", false, "from+out"), ("both", false, "both"),
-        ]);
+        table(
+            Subscribe,
+            false,
+            [
+                ("none", true, "none+in"),
+                ("none+out", true, "none+out+in"),
+                ("none+in", false, "none+in"),
+                ("none+out+in", false, "none+out+in"),
+                ("to", true, "to+in"),
+                ("to+in", false, "to+in"),
+                ("from", false, "from"),
+                ("from+out", false, "from+out"),
+                ("both", false, "both"),
+            ],
+        );
     }
     #[test]
     fn a_3_2_inbound_unsubscribe() {
-        table(Unsubscribe, false, [
-            ("none", false, "none"), ("none+out", false, "none+out"), ("none+in", true, "none"),
-            ("none+out+in", true, "none+out"), ("to", false, "to"), ("to+in", true, "to"),
-            ("from", true, "none"), ("from+out", true, "none+out"), ("both", true, "to"),
-        ]);
+        table(
+            Unsubscribe,
+            false,
+            [
+                ("none", false, "none"),
+                ("none+out", false, "none+out"),
+                ("none+in", true, "none"),
+                ("none+out+in", true, "none+out"),
+                ("to", false, "to"),
+                ("to+in", true, "to"),
+                ("from", true, "none"),
+                ("from+out", true, "none+out"),
+                ("both", true, "to"),
+            ],
+        );
     }
     #[test]
     fn a_3_3_inbound_subscribed() {
-        table(Subscribed, false, [
-            ("none", false, "none"), ("none+out", true, "to"), ("none+in", false, "none+in"),
-            ("none+out+in", true, "to+in"), ("to", false, "to"), ("to+in", false, "to+in"),
-            ("from", false, "from"), ("from+out", true, "both"), ("both", false, "both"),
-        ]);
+        table(
+            Subscribed,
+            false,
+            [
+                ("none", false, "none"),
+                ("none+out", true, "to"),
+                ("none+in", false, "none+in"),
+                ("none+out+in", true, "to+in"),
+                ("to", false, "to"),
+                ("to+in", false, "to+in"),
+                ("from", false, "from"),
+                ("from+out", true, "both"),
+                ("both", false, "both"),
+            ],
+        );
     }
     #[test]
     fn a_3_4_inbound_unsubscribed() {
-        table(Unsubscribed, false, [
-            ("none", false, "none"), ("none+out", true, "none"), ("none+in", false, "none+in"),
-            ("none+out+in", true, "none+in"), ("to", true, "none"), ("to+in", true, "none+in"),
-            ("from", false, "from"), ("from+out", true, "from"), ("both", true, "from"),
-        ]);
+        table(
+            Unsubscribed,
+            false,
+            [
+                ("none", false, "none"),
+                ("none+out", true, "none"),
+                ("none+in", false, "none+in"),
+                ("none+out+in", true, "none+in"),
+                ("to", true, "none"),
+                ("to+in", true, "none+in"),
+                ("from", false, "from"),
+                ("from+out", true, "from"),
+                ("both", true, "from"),
+            ],
+        );
     }
 
     #[test]

@@ -6,9 +6,7 @@ use crate::{
     plan::{HostPlan, Place},
     wire,
 };
-use bocage_api::{
-    Action, Asker, Entity, IqPayload, Kind, Relation, Reply, Stanza, StanzaError, stanza::IqType,
-};
+use bocage_api::{Action, Asker, Entity, IqPayload, Kind, Relation, Reply, Stanza, StanzaError, stanza::IqType};
 use jid::Jid;
 use std::sync::Arc;
 use tokio::sync::mpsc;

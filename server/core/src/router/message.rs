@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 impl Router {
     pub(super) fn message(self: &Arc<Self>, kind: MessageType, stanza: Stanza) -> Step {
-        let Some(to) = stanza.to.clone().or_else(|| stanza.from.as_ref().map(|from| Jid::from(from.to_bare()))) else { return Step::Done };
+        let Some(to) = stanza.to.clone().or_else(|| stanza.from.as_ref().map(|from| Jid::from(from.to_bare()))) else {
+            return Step::Done;
+        };
         let plans = self.plans();
         match plans.place(to.domain().as_str()) {
             None => remote(&stanza),
@@ -41,7 +43,11 @@ impl Router {
     }
 
     /// Loads the facts of `owner`, then goes on with the plan of its host as it is then.
-    fn after_facts(self: &Arc<Self>, owner: BareJid, then: impl FnOnce(Arc<Self>, Arc<HostPlan>) -> Step + Send + 'static) -> Step {
+    fn after_facts(
+        self: &Arc<Self>,
+        owner: BareJid,
+        then: impl FnOnce(Arc<Self>, Arc<HostPlan>) -> Step + Send + 'static,
+    ) -> Step {
         let router = self.clone();
         Step::Wait(Box::pin(async move {
             let loaded = router.facts.load(&owner).await;
@@ -67,7 +73,9 @@ impl Router {
         }
         match (kind, to.is_full()) {
             (MessageType::Error, _) | (MessageType::Headline, true) => Step::Done,
-            (MessageType::Groupchat, _) | (MessageType::Normal, true) => Step::bounce_frozen(&frozen, &StanzaError::service_unavailable()),
+            (MessageType::Groupchat, _) | (MessageType::Normal, true) => {
+                Step::bounce_frozen(&frozen, &StanzaError::service_unavailable())
+            }
             (MessageType::Headline, false) => {
                 self.to_all(&to.to_bare(), &frozen);
                 Step::Done

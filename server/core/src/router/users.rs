@@ -44,7 +44,13 @@ impl Session {
     /// A session that is about to be bound.
     #[must_use]
     pub fn new(jid: FullJid, budget: Arc<Budget>) -> Self {
-        Self { jid, mailbox: Mailbox::new(budget), state: Mutex::default(), cut: Mutex::default(), interested: AtomicBool::new(false) }
+        Self {
+            jid,
+            mailbox: Mailbox::new(budget),
+            state: Mutex::default(),
+            cut: Mutex::default(),
+            interested: AtomicBool::new(false),
+        }
     }
     /// Its presence.
     pub fn state(&self) -> MutexGuard<'_, SessionState> {
@@ -132,7 +138,12 @@ pub struct Users {
 
 impl Default for Users {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new(), open: AtomicUsize::new(0), fewer: Notify::new() }
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            open: AtomicUsize::new(0),
+            fewer: Notify::new(),
+        }
     }
 }
 
@@ -200,7 +211,9 @@ impl Users {
     }
     /// All sessions of the server.
     pub fn all(&self) -> Vec<Arc<Session>> {
-        let shard = |s: &Mutex<HashMap<BareJid, Arc<User>>>| s.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>();
+        let shard = |s: &Mutex<HashMap<BareJid, Arc<User>>>| {
+            s.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>()
+        };
         self.shards.iter().flat_map(shard).flat_map(|user| user.sessions()).collect()
     }
 }

@@ -38,7 +38,7 @@ async fn a_failing_unit_does_not_harm_its_neighbours() {
         let secret = stores.secrets.secret("kept").await.unwrap();
         stores.archive.append(message(&alice, "taken", "x"), 10).await.unwrap();
         let before = stores.accounts.create(alice.clone(), AccountKeys::default());
-        let failing = store.inner.queue.write(Failing);
+        let failing = store.queue.write(Failing);
         let appends: Vec<_> = ["1", "taken", "2"].map(|id| stores.archive.append(message(&alice, id, "x"), 10)).into();
         let panics = stores.rosters.change(alice.clone(), zoe.clone(), Arc::new(|_, _| panic!("on purpose")));
         let after = stores.accounts.create(zoe.clone(), AccountKeys::default());
@@ -50,7 +50,7 @@ async fn a_failing_unit_does_not_harm_its_neighbours() {
         assert_eq!(after.await, Ok(Creation::Created));
         assert_eq!(held(&stores, &alice).await, ["taken", "1", "2"]);
         assert_eq!(secret, stores.secrets.secret("kept").await.unwrap(), "the failing unit left something behind");
-        assert!(store.writable());
+        assert!(store.is_writable());
         store.close().await;
     })
     .await;
@@ -67,11 +67,11 @@ async fn a_locked_database_refuses_in_time_and_comes_back() {
     let appends: Vec<_> = (0..600).map(|n| stores.archive.append(message(&alice, &n.to_string(), "x"), 1000)).collect();
     let results = timeout(Duration::from_secs(10), futures_util::future::join_all(appends)).await.unwrap();
     assert!(results.iter().all(|result| matches!(result, Err(StoreError::Unavailable(_)))));
-    assert!(!store.writable());
+    assert!(!store.is_writable());
     other.execute("ROLLBACK").await.unwrap();
     assert!(held(&stores, &alice).await.is_empty());
     store.health().await.unwrap();
-    assert!(store.writable());
+    assert!(store.is_writable());
     stores.archive.append(message(&alice, "back", "x"), 10).await.unwrap();
     assert_eq!(held(&stores, &alice).await, ["back"]);
     store.close().await;
@@ -104,7 +104,7 @@ async fn a_full_database_acknowledges_nothing_and_comes_back() {
     let mut refused = 0;
     // The limit belongs to the connection, which is opened anew after the fault: it is set again for each batch.
     for round in 0..6 {
-        let limit = store.inner.queue.write(Pages(&NO_MORE_PAGES));
+        let limit = store.queue.write(Pages(&NO_MORE_PAGES));
         let appends: Vec<_> = (0..40)
             .map(|n| {
                 let id = format!("{round}-{n}");
@@ -121,11 +121,11 @@ async fn a_full_database_acknowledges_nothing_and_comes_back() {
         }
     }
     assert!(refused > 0, "the database never was full");
-    store.inner.queue.write(Pages(&MORE_PAGES)).await.unwrap();
+    store.queue.write(Pages(&MORE_PAGES)).await.unwrap();
     stores.archive.append(message(&alice, "after", &"x".repeat(3000)), 1000).await.unwrap();
     stored.push("after".to_owned());
     assert_eq!(held(&stores, &alice).await, stored);
-    assert!(store.writable());
+    assert!(store.is_writable());
     store.close().await;
 }
 
@@ -215,9 +215,11 @@ async fn conditions_are_read_inside_the_transaction() {
         let alice = bare("alice@example.org");
         let collection = Collection { name: "a/b".into(), personal: false, rows_per_owner: 9, value_bytes: 9, lifetime: None };
         stores.records.declare(collection);
-        let attempts = futures_util::future::join_all((0..20).map(|n| stores.records.compare_and_set("a/b", "o", "k", (0, vec![n]))));
+        let attempts =
+            futures_util::future::join_all((0..20).map(|n| stores.records.compare_and_set("a/b", "o", "k", (0, vec![n]))));
         assert_eq!(attempts.await.into_iter().filter(|won| *won == Ok(true)).count(), 1);
-        let creations = futures_util::future::join_all((0..20).map(|_| stores.accounts.create(alice.clone(), AccountKeys::default())));
+        let creations =
+            futures_util::future::join_all((0..20).map(|_| stores.accounts.create(alice.clone(), AccountKeys::default())));
         assert_eq!(creations.await.into_iter().filter(|made| *made == Ok(Creation::Created)).count(), 1);
         let contacts = (0..20).map(|n| {
             let contact = bare(&format!("c{n}@example.org"));
@@ -241,7 +243,7 @@ async fn messages_wait_for_their_key() {
     let alice = bare("alice@example.org");
     stores.archive.append(message(&alice, "1", "x"), 10).await.unwrap();
     // The key directory is gone: an old key still serves, a new one cannot be made durable by a rewrite.
-    store.inner.queue.destroy_keys(crate::vault::Doomed::Of(alice.clone())).await.unwrap();
+    store.queue.destroy_keys(crate::vault::Doomed::Of(alice.clone())).await.unwrap();
     let keys = &bench.config.key_dir;
     let aside = bench.directory.path().join("aside");
     std::fs::rename(keys, &aside).unwrap();
@@ -250,7 +252,7 @@ async fn messages_wait_for_their_key() {
     stores.archive.append(message(&alice, "2", "x"), 10).await.unwrap();
     assert!(matches!(stores.accounts.delete(alice.clone()).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(stores.archive.append(message(&alice, "3", "x"), 10).await, Err(StoreError::Unavailable(_))));
-    assert!(store.writable(), "the database is not to blame");
+    assert!(store.is_writable(), "the database is not to blame");
     std::fs::rename(&aside, keys).unwrap();
     assert_eq!(stores.accounts.delete(alice.clone()).await, Ok(true));
     stores.archive.append(message(&alice, "4", "x"), 10).await.unwrap();

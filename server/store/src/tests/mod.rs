@@ -3,11 +3,12 @@
 
 mod content;
 mod faults;
+mod oneoff;
 mod secrecy;
 mod speed;
 mod statements;
 
-use crate::{OpenError, Store, StoreConfig, open, vault::Sealing};
+use crate::{OpenError, Store, StoreConfig, vault::Sealing};
 use bocage_api::{
     clock::{Clock, Entropy, RandomSource, TimeSource, UnixSeconds},
     store::{ArchiveEntry, Stores},
@@ -77,31 +78,32 @@ pub(crate) struct Bench {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) time: TestTime,
     pub(crate) config: StoreConfig,
-    pub(crate) sealing: Sealing,
 }
 
 impl Bench {
-    fn with(url: String) -> Self {
+    fn with(url: Option<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = StoreConfig {
-            url,
-            data_dir: directory.path().join("data"),
+            url: url.unwrap_or_else(|| format!("sqlite:{}", directory.path().join("data/bocage.db").display())).into(),
             key_dir: directory.path().join("keys"),
-            offline_retention: RETENTION,
+            retention: Duration::from_secs(RETENTION),
         };
-        Self { directory, time: TestTime::at(NOW), config, sealing: Sealing::Epoch }
+        Self { directory, time: TestTime::at(NOW), config }
     }
     pub(crate) fn sqlite() -> Self {
-        Self::with("sqlite:".to_owned())
+        Self::with(None)
     }
     pub(crate) async fn try_open(&self) -> Result<Store, OpenError> {
-        open::open(self.config.clone(), (self.time.clock(), entropy()), self.sealing).await
+        Store::open(self.config.clone(), self.time.clock(), entropy()).await
+    }
+    pub(crate) async fn open_with(&self, sealing: Sealing) -> Store {
+        Store::open_sealed(self.config.clone(), (self.time.clock(), entropy()), sealing).await.unwrap()
     }
     pub(crate) async fn open(&self) -> Store {
         self.try_open().await.unwrap()
     }
     pub(crate) fn database(&self) -> PathBuf {
-        self.config.data_dir.join("bocage.db")
+        self.directory.path().join("data/bocage.db")
     }
     pub(crate) fn is_sqlite(&self) -> bool {
         self.config.url.starts_with("sqlite:")
@@ -148,7 +150,7 @@ pub(crate) async fn on_both(body: impl AsyncFn(&Bench)) {
     body(&Bench::sqlite()).await;
     let Some(server) = postgres_server() else { return };
     let (url, drop) = fresh_database(&server).await;
-    body(&Bench::with(url)).await;
+    body(&Bench::with(Some(url))).await;
     let mut admin = PgConnectOptions::from_str(&server).unwrap().connect().await.unwrap();
     admin.execute(sqlx::AssertSqlSafe(drop)).await.unwrap();
 }

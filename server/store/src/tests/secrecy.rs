@@ -22,17 +22,11 @@ fn found(root: &Path, text: &str) -> bool {
     files(root).iter().any(holds)
 }
 
-async fn filled(sealing: Sealing) -> Bench {
-    let mut bench = Bench::sqlite();
-    bench.sealing = sealing;
-    bench
-}
-
 #[tokio::test]
 async fn sealed_text_is_in_no_file_and_raw_text_is() {
     for (sealing, visible) in [(Sealing::Raw, true), (Sealing::Epoch, false)] {
-        let bench = filled(sealing).await;
-        let store = bench.open().await;
+        let bench = Bench::sqlite();
+        let store = bench.open_with(sealing).await;
         let alice = bare("alice@example.org");
         store.handles().archive.append(message(&alice, "1", BODY), 10).await.unwrap();
         assert!(files(bench.directory.path()).iter().any(|path| path.to_string_lossy().ends_with("-wal")));
@@ -44,6 +38,25 @@ async fn sealed_text_is_in_no_file_and_raw_text_is() {
         for text in [BODY, CORRESPONDENT] {
             assert_eq!(found(bench.directory.path(), text), visible, "{text} with {sealing:?}, closed");
         }
+    }
+}
+
+#[tokio::test]
+async fn sealed_text_is_in_no_row_of_either_database() {
+    for (sealing, rows) in [(Sealing::Raw, 1), (Sealing::Epoch, 0)] {
+        on_both(async |bench| {
+            let store = bench.open_with(sealing).await;
+            store.handles().archive.append(message(&bare("alice@example.org"), "1", BODY), 10).await.unwrap();
+            let hits = bench
+                .beside(
+                    "DELETE FROM archive WHERE instr(sealed, CAST('hedgehog' AS BLOB)) > 0",
+                    "DELETE FROM archive WHERE position('hedgehog'::bytea in sealed) > 0",
+                )
+                .await;
+            assert_eq!(hits, rows, "{sealing:?} on {}", if bench.is_sqlite() { "SQLite" } else { "PostgreSQL" });
+            store.close().await;
+        })
+        .await;
     }
 }
 
@@ -129,13 +142,14 @@ async fn files_are_private_and_open_ones_are_refused() {
 #[tokio::test]
 async fn each_fault_at_the_door_has_its_name() {
     let mut bench = Bench::sqlite();
-    bench.config.url = "mysql://example.org".to_owned();
-    assert!(matches!(bench.try_open().await, Err(OpenError::UnknownUrl)));
-    bench.config.url = "postgres://[".to_owned();
-    assert!(matches!(bench.try_open().await, Err(OpenError::BadUrl)));
-    bench.config.url = "postgres://127.0.0.1:1/x".to_owned();
-    assert!(matches!(bench.try_open().await, Err(OpenError::Unavailable(_))));
-    bench.config.url = "sqlite:".to_owned();
+    let good = bench.config.url.clone();
+    for url in ["mysql://example.org", "postgres://[", "sqlite:", "sqlite::memory:"] {
+        bench.config.url = url.to_owned().into();
+        assert!(matches!(bench.try_open().await, Err(OpenError::Url)), "{url}");
+    }
+    bench.config.url = "postgres://127.0.0.1:1/x".to_owned().into();
+    assert!(matches!(bench.try_open().await, Err(OpenError::Database(_))));
+    bench.config.url = good;
     fs::create_dir_all(&bench.config.key_dir).unwrap();
     fs::write(bench.config.key_dir.join("epoch.keys"), "nonsense").unwrap();
     fs::set_permissions(bench.config.key_dir.join("epoch.keys"), fs::Permissions::from_mode(0o600)).unwrap();

@@ -15,10 +15,15 @@ async fn appends_share_their_commits() {
         let owners: Vec<_> = (0..200).map(|n| bare(&format!("u{n}@example.org"))).collect();
         let started = Instant::now();
         let append = |n: usize| archive.append(message(&owners[n % owners.len()], &n.to_string(), &"x".repeat(300)), 1000);
-        let stored = stream::iter(0..MESSAGES).map(append).buffer_unordered(IN_FLIGHT).filter(|it| std::future::ready(it.is_ok()));
+        let stored =
+            stream::iter(0..MESSAGES).map(append).buffer_unordered(IN_FLIGHT).filter(|it| std::future::ready(it.is_ok()));
         assert_eq!(stored.count().await, MESSAGES);
         let took = started.elapsed();
-        println!("{} appends/s on {}", MESSAGES as u128 * 1000 / took.as_millis().max(1), if bench.is_sqlite() { "SQLite" } else { "PostgreSQL" });
+        println!(
+            "{} appends/s on {}",
+            MESSAGES as u128 * 1000 / took.as_millis().max(1),
+            if bench.is_sqlite() { "SQLite" } else { "PostgreSQL" }
+        );
         assert!(took.as_secs() < 20, "{took:?}");
         store.close().await;
     })

@@ -17,7 +17,7 @@ fn all() -> Vec<(&'static str, &'static Sql)> {
 async fn every_statement_prepares_on_both() {
     on_both(async |bench| {
         let store = bench.open().await;
-        match &store.inner.readers.0 {
+        match &store.readers.0 {
             Either::Sqlite(pool) => {
                 for (name, statement) in all() {
                     let prepared = pool.prepare(sqlx::SqlSafeStr::into_sql_str(statement.sqlite)).await;
@@ -55,7 +55,7 @@ async fn a_database_from_the_future_is_refused() {
 async fn sqlite_is_set_up_to_keep_and_to_forget() {
     let bench = Bench::sqlite();
     let store = bench.open().await;
-    let Either::Sqlite(pool) = &store.inner.readers.0 else { panic!("not SQLite") };
+    let Either::Sqlite(pool) = &store.readers.0 else { panic!("not SQLite") };
     for (pragma, expected) in
         [("secure_delete", "1"), ("foreign_keys", "1"), ("synchronous", "2"), ("auto_vacuum", "2"), ("journal_mode", "wal")]
     {

@@ -40,7 +40,12 @@ async fn open(login: &Login, talk: &mut Talk) -> Result<CheckedHeader, Fault> {
 }
 
 /// RFC 6120 section 6: the stream restarts, then a resource is bound by iq.
-async fn by_sasl1(login: &Login, talk: &mut Talk, account: &BareJid, authenticated: &sasl::Authenticated) -> Result<Ready, Fault> {
+async fn by_sasl1(
+    login: &Login,
+    talk: &mut Talk,
+    account: &BareJid,
+    authenticated: &sasl::Authenticated,
+) -> Result<Ready, Fault> {
     talk.say(&authenticated.success(granted(account.clone().into(), None)));
     talk.flush().await?;
     talk.restart();
@@ -96,7 +101,12 @@ fn inline_answers(login: &Login, jid: &FullJid, requests: &[Element]) -> Vec<Ele
     requests.iter().filter_map(|request| plan.inline_bound(SessionView { jid }, request)).collect()
 }
 
-async fn authenticate(login: &Login, talk: &mut Talk, header: &CheckedHeader, peer: IpAddr) -> Result<Box<sasl::Authenticated>, Fault> {
+async fn authenticate(
+    login: &Login,
+    talk: &mut Talk,
+    header: &CheckedHeader,
+    peer: IpAddr,
+) -> Result<Box<sasl::Authenticated>, Fault> {
     let host = login.host(header.to.as_str()).ok_or(StreamError::from(Condition::InternalServerError))?;
     let (claim, mut known) = claim(login, header).await;
     let mut negotiation = sasl::Negotiation::new(host, connection(talk, claim));
@@ -141,7 +151,9 @@ fn connection(talk: &Talk, claim: Option<sasl::Claim>) -> sasl::Connection {
 
 /// The account that the header names, and what its keys allow: the offer is tailored to it (H41).
 async fn claim(login: &Login, header: &CheckedHeader) -> (Option<sasl::Claim>, Known) {
-    let Some(from) = header.from.as_ref().filter(|from| from.domain().as_str() == header.to.as_str()) else { return (None, None) };
+    let Some(from) = header.from.as_ref().filter(|from| from.domain().as_str() == header.to.as_str()) else {
+        return (None, None);
+    };
     let Some(username) = from.node().map(|node| node.to_owned()) else { return (None, None) };
     let Ok(keys) = login.keys(&from.to_bare()).await else { return (None, None) };
     let account = keys.as_ref().and_then(sasl::Credentials::mechanisms);
@@ -170,7 +182,12 @@ async fn look_up(
     }
 }
 
-async fn fail(login: &Login, talk: &mut Talk, (header, peer): (&CheckedHeader, IpAddr), failed: &sasl::Failed) -> Result<(), Fault> {
+async fn fail(
+    login: &Login,
+    talk: &mut Talk,
+    (header, peer): (&CheckedHeader, IpAddr),
+    failed: &sasl::Failed,
+) -> Result<(), Fault> {
     talk.say(&failed.send);
     if let Some(username) = &failed.guessed {
         login.failed(peer, &BareJid::from_parts(Some(username), &header.to));

@@ -46,13 +46,16 @@ pub(super) async fn by_iq(login: &Login, talk: &mut Talk, account: &BareJid) -> 
 /// An iq of type set; anything else is not allowed before bind (section 7.3.1).
 fn request(element: Element) -> Result<Stanza, Fault> {
     match Stanza::parse(element) {
-        Some(Ok(stanza)) if stanza.kind == Kind::Iq(IqType::Set) && stanza.has("bind", BIND) => Ok(Stanza { from: None, to: None, ..stanza }),
+        Some(Ok(stanza)) if stanza.kind == Kind::Iq(IqType::Set) && stanza.has("bind", BIND) => {
+            Ok(Stanza { from: None, to: None, ..stanza })
+        }
         _ => Err(errors::not_authorized().into()),
     }
 }
 
 fn resource(login: &Login, account: &BareJid, request: &Stanza) -> Result<FullJid, StanzaError> {
-    let asked = request.payload().and_then(|bind| bind.get_child("resource", BIND)).map(Element::text).filter(|text| !text.is_empty());
+    let asked =
+        request.payload().and_then(|bind| bind.get_child("resource", BIND)).map(Element::text).filter(|text| !text.is_empty());
     let resource = asked.unwrap_or_else(|| login.router.entropy.id());
     account.with_resource_str(&resource).map_err(|_| StanzaError::bad_request())
 }

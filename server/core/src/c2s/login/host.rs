@@ -21,7 +21,12 @@ pub(super) fn throttle(entropy: &Entropy, auth: Auth) -> sasl::Throttle {
     sasl::Throttle::new(entropy.bytes(), sasl::ThrottleLimits { attempts: auth.max_attempts, window: auth.attempts_window })
 }
 
-pub(super) fn host(domain: &DomainPart, auth: Auth, decoy: &sasl::Decoy, (statistics, inline): (&KeyStatistics, sasl::Inline)) -> sasl::Host {
+pub(super) fn host(
+    domain: &DomainPart,
+    auth: Auth,
+    decoy: &sasl::Decoy,
+    (statistics, inline): (&KeyStatistics, sasl::Inline),
+) -> sasl::Host {
     sasl::Host {
         domain: domain.clone(),
         scram_sha1: if auth.scram_sha1 { sasl::ScramSha1::On } else { sasl::ScramSha1::Off },

@@ -49,7 +49,12 @@ impl Login {
     ///
     /// # Errors
     /// When the key of the fake salts cannot be read or made.
-    pub async fn new(router: Arc<Router>, acceptor: Arc<Acceptor>, auth: Auth, domains: Vec<DomainPart>) -> Result<Self, StoreError> {
+    pub async fn new(
+        router: Arc<Router>,
+        acceptor: Arc<Acceptor>,
+        auth: Auth,
+        domains: Vec<DomainPart>,
+    ) -> Result<Self, StoreError> {
         let key = router.stores.secrets.secret("sasl/decoy").await?;
         let throttle = Mutex::new(host::throttle(&router.entropy, auth));
         let decoy = sasl::Decoy::new(*key);
@@ -75,9 +80,13 @@ impl Login {
         let secured = tokio::time::timeout_at(deadline, Box::pin(self.secured(plain, opening))).await.ok()??;
         let mut talk = Talk::new(secured, deadline);
         match Box::pin(authenticate::session(&self, &mut talk, peer)).await {
-            Ok(ready) => {
-                Some(Box::new(Established { io: talk.io, reader: talk.reader, out: talk.out, session: ready.session, lang: ready.lang }))
-            }
+            Ok(ready) => Some(Box::new(Established {
+                io: talk.io,
+                reader: talk.reader,
+                out: talk.out,
+                session: ready.session,
+                lang: ready.lang,
+            })),
             Err(fault) => {
                 self.end(talk, fault).await;
                 None

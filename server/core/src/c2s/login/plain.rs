@@ -1,7 +1,7 @@
 //! Before TLS (RFC 6120 section 5): a header, `<starttls/>`, and nothing else. What carries stanzas is another type.
 
 use super::{Login, talk::features};
-use crate::c2s::{self, errors};
+use crate::c2s::{self, errors, linger};
 use bocage_stream::{CheckedHeader, Condition, Content, Event, Limits, Reader, StreamError, write};
 use bocage_tls::{Opening, Plain, Secured};
 use minidom::Element;
@@ -44,6 +44,7 @@ pub(super) async fn starttls(login: &Login, mut plain: Plain<TcpStream>) -> Opti
         talk.out.clear();
         if end {
             let _ = plain.shutdown().await;
+            linger(plain.get_ref()).await;
             return None;
         }
         if let Turn::Starttls = turn {

@@ -127,7 +127,9 @@ impl Talk {
             self.io.write_all(&self.out).await?;
             self.io.shutdown().await
         };
-        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+        if tokio::time::timeout(GOODBYE, goodbye).await.is_ok_and(|said| said.is_ok()) {
+            crate::c2s::linger(self.io.get_ref()).await;
+        }
     }
 }
 

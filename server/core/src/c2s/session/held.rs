@@ -9,7 +9,10 @@ use bocage_api::{
     BoxFuture,
     store::{ArchiveRow, Stored},
 };
-use std::{sync::Arc, task::{Context, Poll}};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 /// Where the flush stands.
 pub(super) enum Held {

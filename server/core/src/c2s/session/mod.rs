@@ -29,8 +29,6 @@ use work::Work;
 
 /// After so many stanzas a session lets others run.
 const TURN_STANZAS: usize = 64;
-/// After so long without input a session's buffers are given back.
-const QUIET: Duration = Duration::from_secs(5);
 /// How long what was accepted may take to be stored when the session ends.
 const SETTLE: Duration = Duration::from_secs(15);
 /// How long saying goodbye may take.
@@ -60,6 +58,13 @@ enum End {
     Lost,
 }
 
+/// Whether the client was told of the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Goodbye,
+    Nothing,
+}
+
 /// A session that runs.
 struct Live {
     router: Arc<Router>,
@@ -74,8 +79,8 @@ struct Live {
     bare: Box<str>,
     timer: Pin<Box<Sleep>>,
     heard: Duration,
-    /// Nothing was heard for [`QUIET`]: buffers are given back.
-    quiet: bool,
+    /// The reader holds room that it could give back.
+    dirty: bool,
     turn: usize,
 }
 
@@ -84,9 +89,11 @@ pub async fn run(router: Arc<Router>, established: Box<Established>) {
     let session = established.session.clone();
     let mut live = Box::new(Live::new(router.clone(), *established));
     let end = live.until_end().await;
-    let left = live.close(end).await;
-    drop(live);
+    let (left, said) = live.close(end).await;
     finish(&router, &session, left).await;
+    if said == Said::Goodbye {
+        super::linger(live.io.get_ref()).await;
+    }
 }
 
 /// Unbinds; contacts learn of it; unread messages find another way.
@@ -110,10 +117,25 @@ impl Live {
         reader.set_limits(Limits::stanza(limits.max_stanza_size));
         let now = router.clock.mono();
         let bucket = limits.rate.map(|rate| Bucket::new(rate, limits.burst, now));
-        let timer = Box::pin(tokio::time::sleep(QUIET));
+        let timer = Box::pin(tokio::time::sleep(limits.keepalive));
         let bare = session.jid.to_bare().as_str().into();
         let output = Output::new(out);
-        Self { router, session, io, reader, output, work: None, held: Held::Idle, bucket, lang, bare, timer, heard: now, quiet: false, turn: 0 }
+        Self {
+            router,
+            session,
+            io,
+            reader,
+            output,
+            work: None,
+            held: Held::Idle,
+            bucket,
+            lang,
+            bare,
+            timer,
+            heard: now,
+            dirty: true,
+            turn: 0,
+        }
     }
 
     async fn until_end(&mut self) -> End {
@@ -145,27 +167,23 @@ impl Live {
         Ok(())
     }
 
-    /// Buffers go back after a short silence; whitespace after a long one (RFC 6120 section 4.6.1), and the end when
-    /// even that cannot be written.
+    /// Whitespace after a long silence (RFC 6120 section 4.6.1), and the end when even that cannot be written.
     fn tick(&mut self) -> Result<(), End> {
         let keepalive = self.router.limits.keepalive;
+        if self.output.is_stalled() {
+            return Err(End::Lost);
+        }
         let silent = self.router.clock.mono().saturating_sub(self.heard);
-        if !self.quiet && silent >= QUIET {
-            self.reader.idle();
-            self.quiet = true;
-        } else if self.quiet {
-            if self.output.is_stalled() {
-                return Err(End::Lost);
-            }
+        if silent >= keepalive {
             self.output.keepalive();
         }
-        let next = if self.quiet { keepalive } else { QUIET };
+        let next = if silent >= keepalive { keepalive } else { keepalive - silent };
         self.timer.as_mut().reset(Instant::now() + next);
         Ok(())
     }
 
     /// Says goodbye; returns the messages that were written but may not have left.
-    async fn close(&mut self, end: End) -> Vec<Arc<Frozen>> {
+    async fn close(&mut self, end: End) -> (Vec<Arc<Frozen>>, Said) {
         if let Some(work) = self.work.take() {
             // What was accepted is stored, whatever became of the client.
             let _ = tokio::time::timeout(SETTLE, work.settle(&self.router)).await;
@@ -179,9 +197,10 @@ impl Live {
             let goodbye = self.output.goodbye(&mut self.io, error);
             if tokio::time::timeout(GOODBYE, goodbye).await.is_ok_and(|written| written.is_ok()) {
                 left.clear();
+                return (left, Said::Goodbye);
             }
         }
-        left
+        (left, Said::Nothing)
     }
 
     fn cut_reason(&self) -> Result<(), End> {

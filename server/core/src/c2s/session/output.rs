@@ -84,7 +84,11 @@ impl Output {
             self.stalled = false;
         }
         self.written = 0;
-        if self.bytes.capacity() > KEEP { self.bytes = Vec::new() } else { self.bytes.clear() }
+        if self.bytes.capacity() > KEEP {
+            self.bytes = Vec::new()
+        } else {
+            self.bytes.clear()
+        }
         if self.unflushed {
             ready!(Pin::new(io).poll_flush(cx))?;
             self.unflushed = false;

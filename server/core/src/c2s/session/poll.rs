@@ -1,6 +1,6 @@
 //! The arms of a session, in the order in which they are looked at.
 
-use super::{End, Live, QUIET, held::HeldEvent, work::Ready};
+use super::{End, Live, held::HeldEvent, work::Ready};
 use crate::{mailbox::Wanted, router::Step};
 use bocage_api::{Frozen, Stanza};
 use bocage_stream::{Event, StreamError};
@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::{io::AsyncBufRead, time::Instant};
+use tokio::io::AsyncBufRead;
 
 /// What happened.
 pub(super) enum Happened {
@@ -88,10 +88,16 @@ impl Live {
     }
 
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
-        let Self { io, reader, .. } = self;
+        let Self { io, reader, dirty, .. } = self;
         let mut io = Pin::new(io);
         let (event, count) = match io.as_mut().poll_fill_buf(cx) {
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                // The parser's room is lent to whoever reads next: kept, it would be half of an idle session.
+                if std::mem::take(dirty) && reader.between_stanzas() {
+                    reader.idle();
+                }
+                return Poll::Pending;
+            }
             Poll::Ready(Err(_) | Ok([])) => return Poll::Ready(Happened::End(End::Lost)),
             Poll::Ready(Ok(bytes)) => {
                 let mut rest = bytes;
@@ -106,9 +112,7 @@ impl Live {
     fn heard(&mut self, count: usize) {
         let now = self.router.clock.mono();
         self.heard = now;
-        if std::mem::take(&mut self.quiet) {
-            self.timer.as_mut().reset(Instant::now() + QUIET);
-        }
+        self.dirty = true;
         if let Some(wait) = self.bucket.as_mut().and_then(|bucket| bucket.take(count, now)) {
             let pause = Box::pin(tokio::time::sleep(wait));
             self.work().pause(pause);

@@ -60,11 +60,19 @@ impl Work {
     }
     /// May the session read on?
     pub(super) fn admits(&self) -> bool {
-        self.waiting.is_none() && self.pause.is_none() && self.commits.len() < WINDOW && self.running.len() + self.queued.len() < IQS
+        self.waiting.is_none()
+            && self.pause.is_none()
+            && self.commits.len() < WINDOW
+            && self.running.len() + self.queued.len() < IQS
     }
     /// Nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_none() && self.pause.is_none() && self.commits.is_empty() && self.iqs.is_empty() && self.answers.is_empty() && self.replies_are_empty()
+        self.waiting.is_none()
+            && self.pause.is_none()
+            && self.commits.is_empty()
+            && self.iqs.is_empty()
+            && self.answers.is_empty()
+            && self.replies_are_empty()
     }
     fn replies_are_empty(&self) -> bool {
         self.replies.as_ref().is_none_or(|(_, buffer)| buffer.is_empty())
