@@ -76,7 +76,7 @@ fn unbase64(text: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_who_flood_each_other_without_reading_hurt_nobody() {
-    let village = Village::with("\n[c2s]\nrate = \"off\"\n", &["alice", "bob", "carol", "dan"]).await;
+    let village = Village::with("[c2s]\nrate = \"off\"\n", &["alice", "bob", "carol", "dan"]).await;
     let (mut alice, mut bob) = (Raw::online(&village, "alice").await, Raw::online(&village, "bob").await);
     let body = "x".repeat(4_000);
     let to = |name: &str| format!("<message to='{name}@village.example' type='chat'><body>{body}</body></message>");
@@ -89,15 +89,15 @@ async fn two_who_flood_each_other_without_reading_hurt_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_floods_themselves_gets_it_all_back() {
-    let village = Village::with("\n[c2s]\nrate = \"off\"\n", &["alice"]).await;
+    let village = Village::with("[c2s]\nrate = \"off\"\n", &["alice"]).await;
     let mut alice = Raw::online(&village, "alice").await;
     let text = "<message to='alice@village.example' type='chat'><body>echo</body></message>".repeat(50);
     for _ in 0..40 {
         alice.send(&text).await;
     }
-    let mut seen = 0;
-    while seen < 2_000 {
-        seen += alice.until("</message>").await.matches("<body>echo</body>").count();
+    let mut seen = String::new();
+    while seen.matches("</message>").count() < 2_000 {
+        seen.push_str(&alice.until(">").await);
     }
-    assert_eq!(seen, 2_000);
+    assert_eq!(seen.matches("<body>echo</body>").count(), 2_000);
 }

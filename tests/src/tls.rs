@@ -66,13 +66,8 @@ impl ServerConnector for Direct {
     ) -> Result<(PendingFeaturesRecv<Self::Stream>, sasl::common::ChannelBinding), Error> {
         let domain = jid.domain().as_str();
         let stream = self.tls(domain).await?;
-        let mut exporter = vec![0; 32];
-        let binding = stream
-            .get_ref()
-            .1
-            .export_keying_material(&mut exporter, b"EXPORTER-Channel-Binding", Some(b""))
-            .map(|_| exporter.clone());
-        let binding = sasl::common::ChannelBinding::TlsExporter(binding.expect("the exporter exports"));
+        let exported = stream.get_ref().1.export_keying_material(vec![0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+        let binding = sasl::common::ChannelBinding::TlsExporter(exported.expect("the exporter exports"));
         let header = StreamHeader { to: Some(domain.into()), from: None, id: None };
         Ok((initiate_stream(BufStream::new(stream), ns, header, timeouts).await?, binding))
     }

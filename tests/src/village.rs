@@ -1,7 +1,11 @@
 //! A server of a test's own.
 
 use crate::{Direct, soon};
-use bocage::{Modules, config::Source, machine_clock, machine_entropy};
+use bocage::{
+    Modules,
+    config::{Listener, Source},
+    machine_clock, machine_entropy,
+};
 use bocage_api::{
     Clock,
     store::{AccountKeys, StoredKeys},
@@ -91,14 +95,14 @@ fn configure(dir: &TempDir, domain: &str, more: &str) -> bocage::Config {
     if !tls.exists() {
         bocage_tls::ensure_self_signed(&tls, domain).unwrap();
     }
-    let (top, tables) = more.split_once("\n\n").unwrap_or(("", more));
-    let text = format!(
-        "domain = \"{domain}\"\ndata_dir = \"{}\"\n{top}\n[listen]\nc2s = [\"127.0.0.1:0\"]\nc2s_direct_tls = [\"127.0.0.1:0\"]\n\
-         [tls]\ncertificates = \"{}\"\n{tables}",
-        dir.path().join("data").display(),
-        tls.display(),
-    );
+    let data = dir.path().join("data");
+    let text =
+        format!("domain = \"{domain}\"\ndata_dir = \"{}\"\n[tls]\ncertificates = \"{}\"\n{more}", data.display(), tls.display());
     std::fs::write(&path, text).unwrap();
-    let source = Source::new(Some(path), []);
-    source.load(&Modules::builtin()).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    let mut config = Source::new(Some(path), []).load(&Modules::builtin()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    // Any free port: the file cannot say that.
+    let free = || vec![Listener("127.0.0.1:0".parse().unwrap())];
+    config.listen.c2s = free();
+    config.listen.c2s_direct_tls = free();
+    config
 }

@@ -3,7 +3,6 @@
 
 mod content;
 mod faults;
-mod oneoff;
 mod secrecy;
 mod speed;
 mod statements;

@@ -26,6 +26,13 @@ pub(super) enum Held {
     Releasing(FlushClaim, i64, BoxFuture<'static, Stored<()>>),
 }
 
+/// Whether all of the output reached the client.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum AllLeft {
+    Yes,
+    No,
+}
+
 /// What happened to it.
 pub(super) enum HeldEvent {
     /// A page.
@@ -59,6 +66,19 @@ impl Live {
             && let Some(claim) = self.router.claim_flush(&self.session.jid.to_bare())
         {
             self.load_held(claim, 0);
+        }
+    }
+
+    /// The session ends: what reached the client is released before another session may look.
+    pub(super) async fn settle_held(&mut self, all_left: AllLeft) {
+        let owner = self.session.jid.to_bare();
+        let released = match (std::mem::replace(&mut self.held, Held::Idle), all_left) {
+            (Held::Releasing(_claim, _, done), _) => done.await,
+            (Held::Written(_claim, positions), AllLeft::Yes) => self.router.release(&owner, positions).await,
+            _ => Ok(()),
+        };
+        if let Err(error) = released {
+            tracing::warn!(%error, "messages that were handed out will be handed out again");
         }
     }
 

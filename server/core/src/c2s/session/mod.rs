@@ -17,7 +17,7 @@ use crate::{
 use bocage_api::{Frozen, SessionEvent, SessionView};
 use bocage_stream::{Limits, Reader, StreamError};
 use bocage_tls::Secured;
-use held::Held;
+use held::{AllLeft, Held};
 use output::Output;
 use poll::Happened;
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -90,6 +90,7 @@ pub async fn run(router: Arc<Router>, established: Box<Established>) {
     let mut live = Box::new(Live::new(router.clone(), *established));
     let end = live.until_end().await;
     let (left, said) = live.close(end).await;
+    live.settle_held(if said == Said::Goodbye { AllLeft::Yes } else { AllLeft::No }).await;
     finish(&router, &session, left).await;
     if said == Said::Goodbye {
         super::linger(live.io.get_ref()).await;
