@@ -1,7 +1,18 @@
 //! Scenarios of the whole server, in one binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly"
+)]
 
+mod accounts;
 mod contacts;
 mod layering;
 mod offline;
 mod pressure;
 mod routing;
+mod storage;
+mod third_party;

@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a harness may fail loudly")]
 
 mod person;
+mod raw;
 mod tls;
 mod village;
 
 pub use person::{Person, element, text};
+pub use raw::Raw;
 pub use tls::Direct;
 pub use village::Village;
 

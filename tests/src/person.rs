@@ -20,7 +20,8 @@ pub struct Person {
 #[must_use]
 pub fn element(xml: &str) -> Element {
     let end = xml.find([' ', '/', '>']).unwrap();
-    let declared = format!("{} xmlns='jabber:client'{}", &xml[..end], &xml[end..]);
+    let (name, rest) = xml.split_at(end);
+    let declared = format!("{name} xmlns='jabber:client'{rest}");
     declared.parse().unwrap_or_else(|error| panic!("{declared}: {error}"))
 }
 

@@ -54,10 +54,19 @@ impl Village {
         village
     }
     async fn settle_in(&self, name: &str) {
+        let keys = self.keys(&self.password(name));
+        self.running.admin().create(self.bare(name).parse().unwrap(), keys).await.unwrap();
+    }
+    /// What is stored of a password.
+    #[must_use]
+    pub fn keys(&self, password: &str) -> AccountKeys {
         let random = machine_entropy();
-        let password = self.password(name).into();
-        let derived =
-            bocage_sasl::Credentials::derive(&password, ITERATIONS, bocage_sasl::ScramSha1::On, &|b: &mut [u8]| random.fill(b));
+        let derived = bocage_sasl::Credentials::derive(
+            &password.to_owned().into(),
+            ITERATIONS,
+            bocage_sasl::ScramSha1::On,
+            &|b: &mut [u8]| random.fill(b),
+        );
         let derived = derived.unwrap();
         let keys = |k: bocage_sasl::ScramKeys| StoredKeys {
             salt: k.salt.clone(),
@@ -65,8 +74,7 @@ impl Village {
             stored_key: k.stored_key.clone().into(),
             server_key: k.server_key.clone().into(),
         };
-        let keys = AccountKeys { sha256: derived.sha256.map(keys), sha1: derived.sha1.map(keys) };
-        self.running.admin().create(self.bare(name).parse().unwrap(), keys).await.unwrap();
+        AccountKeys { sha256: derived.sha256.map(keys), sha1: derived.sha1.map(keys) }
     }
     /// Their password.
     #[must_use]

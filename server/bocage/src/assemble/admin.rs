@@ -11,6 +11,7 @@ use bocage_api::{
     store::{AccountKeys, Creation, Stored},
 };
 use bocage_core::{ServerHandle, router::Router};
+use bocage_store::Store;
 use jid::{BareJid, DomainPart};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Operator {
     router: Arc<Router>,
     server: ServerHandle,
+    store: Arc<Store>,
     builder: Builder,
     source: Option<Source>,
     modules: Modules,
@@ -26,12 +28,12 @@ pub(super) struct Operator {
 
 impl Operator {
     pub(super) fn new(
-        (router, server): (Arc<Router>, ServerHandle),
+        (router, server, store): (Arc<Router>, ServerHandle, Arc<Store>),
         builder: Builder,
         of: (Config, Option<Source>, Modules),
     ) -> Self {
         let (config, source, modules) = of;
-        Self { router, server, builder, source, modules, config: Mutex::new(config) }
+        Self { router, server, store, builder, source, modules, config: Mutex::new(config) }
     }
 
     /// Accounts changed: their facts are looked up anew, their sessions end.
@@ -67,6 +69,9 @@ fn needs_restart(old: &Config, new: &Config, modules: &Modules) -> Vec<String> {
         differs("c2s", format!("{:?}", old.c2s), format!("{:?}", new.c2s)),
         differs("auth", format!("{:?}", old.auth), format!("{:?}", new.auth)),
         differs("tls", format!("{:?}", old.tls), format!("{:?}", new.tls)),
+        differs("data_dir", format!("{:?}", old.data_dir), format!("{:?}", new.data_dir)),
+        differs("admin", format!("{:?}", old.admin), format!("{:?}", new.admin)),
+        differs("storage.key_dir", format!("{:?}", old.storage.key_dir), format!("{:?}", new.storage.key_dir)),
         differs("storage", old.storage.url.expose().to_owned(), new.storage.url.expose().to_owned()),
         differs("retention", format!("{:?}", old.retention), format!("{:?}", new.retention)),
         differs("log", format!("{:?}", old.log), format!("{:?}", new.log)),
@@ -108,6 +113,9 @@ impl Admin for Operator {
     }
     fn delete(&self, account: BareJid) -> BoxFuture<'_, Stored<bool>> {
         Box::pin(async move {
+            if self.router.stores.accounts.keys(&account).await?.is_none() {
+                return Ok(false);
+            }
             self.router.leave_contacts(&account).await?;
             let found = self.router.stores.accounts.delete(account.clone()).await?;
             self.changed(&account).await;
@@ -121,6 +129,6 @@ impl Admin for Operator {
         Box::pin(async move { self.reload_all() })
     }
     fn health(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async move { self.router.stores.secrets.secret("health").await.map(|_| ()).map_err(|error| error.to_string()) })
+        Box::pin(async move { self.store.health().await.map_err(|error| error.to_string()) })
     }
 }

@@ -9,7 +9,7 @@ mod signals;
 
 use crate::{
     admin as socket,
-    config::{Config, Source},
+    config::{Config, Identifiers, Source},
     modules::Modules,
 };
 use admin::Operator;
@@ -32,7 +32,7 @@ const SWEEP: Duration = Duration::from_secs(600);
 /// A running server with all that belongs to it.
 pub struct Running {
     server: Server,
-    store: Store,
+    store: Arc<Store>,
     operator: Arc<Operator>,
 }
 
@@ -50,7 +50,10 @@ async fn start_from(
     modules: Modules,
     (clock, entropy): (Clock, Entropy),
 ) -> anyhow::Result<Running> {
-    let store = open_store(&config, &clock, &entropy).await?;
+    if config.log.identifiers == Identifiers::Hashed {
+        bocage_core::hidden::show_hashes(clock.clone(), &entropy);
+    }
+    let store = Arc::new(open_store(&config, &clock, &entropy).await?);
     let router = Arc::new(Router::new(store.handles(), clock, entropy, limits(&config)));
     let builder = plans::Builder::new(router.clone());
     router.set_plans(builder.build(&config, &modules)?);
@@ -60,7 +63,7 @@ async fn start_from(
     let login = Login::new(router.clone(), acceptor, settings.auth, domains).await?;
     let server = Server::start(router.clone(), login, &settings)?;
     sweep(&router, store.handles());
-    let operator = Arc::new(Operator::new((router, server.handle()), builder, (config, source, modules)));
+    let operator = Arc::new(Operator::new((router, server.handle(), store.clone()), builder, (config, source, modules)));
     Ok(Running { server, store, operator })
 }
 
@@ -83,7 +86,11 @@ impl Running {
     /// Stops in order: sessions, tasks, then the store.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
-        self.store.close().await;
+        drop(self.operator);
+        match Arc::into_inner(self.store) {
+            Some(store) => store.close().await,
+            None => tracing::error!("the store is still in use at the end"),
+        }
     }
 }
 
@@ -95,6 +102,7 @@ pub(crate) async fn run(config: Config, source: Source, modules: Modules) -> any
     tracing::info!("ready");
     tokio::select! {
         () = socket::serve(&listener, &*running.operator) => {}
+        () = running.store.ended() => anyhow::bail!("the store's writer ended: nothing can be stored any more"),
         result = signals::until_stopped(&running.operator) => result?,
     }
     tracing::info!("stopping");
@@ -120,7 +128,7 @@ pub(crate) async fn open_store(config: &Config, clock: &Clock, entropy: &Entropy
     Store::open(settings, clock.clone(), entropy.clone()).await.context("the store cannot be opened")
 }
 
-/// Keys live as long as the host that keeps longest; hosts that keep shorter delete rows earlier.
+/// One period for all: that of the host that keeps longest.
 fn longest(config: &Config) -> Duration {
     config.hosts.iter().map(|host| host.retention.offline.duration()).max().unwrap_or_default()
 }

@@ -62,7 +62,7 @@ pub(super) struct Add {
 /// Where accounts are: behind the socket or in the store.
 enum Backend {
     Server(Box<Client>),
-    Store(Store),
+    Store(Box<Store>),
 }
 
 pub(super) async fn obey(user: User, config: &Config) -> anyhow::Result<ExitCode> {
@@ -224,7 +224,7 @@ impl Backend {
             Ok(client) => Ok(Self::Server(Box::new(client))),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
                 crate::permissions::make_private_dir(&config.data_dir)?;
-                Ok(Self::Store(Store::open(config).await?))
+                Ok(Self::Store(Box::new(Store::open(config).await?)))
             }
             Err(error) => Err(error).with_context(|| format!("cannot speak to the server at {}", socket.display())),
         }

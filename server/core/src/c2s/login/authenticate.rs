@@ -4,7 +4,7 @@ use super::{
     Login, MAX_DELAY, bind,
     talk::{Fault, Talk, features},
 };
-use crate::router::Session;
+use crate::{hidden::Hidden, router::Session};
 use bocage_api::SessionView;
 use bocage_sasl as sasl;
 use bocage_stream::{CheckedHeader, Condition, StreamError};
@@ -170,7 +170,10 @@ async fn look_up(
     match login.check(peer, &account) {
         sasl::Verdict::Go => {}
         sasl::Verdict::Delay(delay) => tokio::time::sleep(delay.min(MAX_DELAY)).await,
-        sasl::Verdict::Refuse => return negotiation.throttled(),
+        sasl::Verdict::Refuse => {
+            tracing::info!(account = %Hidden(account.as_str()), "too many failed logins: refused for the moment");
+            return negotiation.throttled();
+        }
     }
     let keys = match known.take() {
         Some((name, keys)) if name == username => Ok(keys),
