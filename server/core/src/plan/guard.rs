@@ -165,7 +165,12 @@ fn bounce() -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bocage_api::{Checkpoints, ClientFilter, DomainService, Kind, Phase, RecipientRule, stanza::MessageType};
+    use bocage_api::{
+        BoxFuture, Checkpoints, ClientFilter, DomainService, EgressFilter, IqKey, IqService, Kind, Phase, RecipientRule,
+        SessionWatch, Undeliverable,
+        stanza::MessageType,
+        store::{ArchiveRow, Stored},
+    };
 
     struct Broken;
     impl ClientFilter for Broken {
@@ -180,6 +185,38 @@ mod tests {
     }
     impl DomainService for Broken {
         fn accept(&self, _: Box<Frozen>) -> Result<(), Full<Box<Frozen>>> {
+            panic!("broken")
+        }
+    }
+
+    impl IqService for Broken {
+        fn answer(&self, _: Asker, _: IqPayload, _: Reply) -> BoxFuture<'_, IqOutcome> {
+            Box::pin(async { panic!("broken") })
+        }
+    }
+    impl Undeliverable for Broken {
+        fn take(&self, _: &BareJid, _: Arc<Frozen>) -> BoxFuture<'_, Result<Taken, StanzaError>> {
+            Box::pin(async { panic!("broken") })
+        }
+        fn held(&self, _: &BareJid, _: i64) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+        fn delivered(&self, _: &BareJid, _: Vec<i64>) -> BoxFuture<'_, Stored<()>> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+    impl DiscoEntry for Broken {
+        fn disco(&self, _: &DiscoTarget) -> DiscoPart {
+            panic!("broken")
+        }
+    }
+    impl EgressFilter for Broken {
+        fn leaves(&self, _: Relation, _: &mut Stanza) -> Verdict {
+            panic!("broken")
+        }
+    }
+    impl SessionWatch for Broken {
+        fn session(&self, _: SessionView<'_>, _: SessionEvent) {
             panic!("broken")
         }
     }
@@ -213,6 +250,38 @@ mod tests {
         let plan = plan(|at| at.domain_service("s.example".into(), Broken));
         let frozen = crate::wire::freeze_for_wire(message());
         assert_eq!(plan.post_to_service("s.example", frozen), Err(StanzaError::internal_server_error()));
+    }
+
+    #[tokio::test]
+    async fn a_panicking_iq_service_is_an_error_to_the_asker() {
+        let key = IqKey { entity: Entity::Server, action: Action::Get, name: "q", namespace: "urn:x" };
+        let plan = plan(|at| at.iq_service(key, Broken));
+        let asker = Asker { jid: "a@x.example/r".parse().unwrap(), relation: Relation::Neighbour };
+        let iq = IqPayload { to: "x.example".parse().unwrap(), action: Action::Get, element: Element::bare("q", "urn:x") };
+        let (buffer, _kept) = tokio::sync::mpsc::channel(1);
+        let reply = Reply::new(buffer, crate::wire::freeze_for_wire);
+        let answer = plan.answer(Entity::Server, asker, iq, reply).await.unwrap();
+        assert_eq!(answer, Err(StanzaError::internal_server_error()));
+    }
+
+    #[tokio::test]
+    async fn a_panicking_place_for_messages_acknowledges_nothing() {
+        let plan = plan(|at| at.undeliverable(Broken));
+        let frozen = Arc::new(crate::wire::freeze_for_wire(message()));
+        let taken = plan.take_undeliverable(&"a@x.example".parse().unwrap(), frozen).await;
+        assert_eq!(taken, Err(StanzaError::internal_server_error()));
+    }
+
+    #[test]
+    fn a_panicking_egress_filter_bounces_and_watches_and_entries_are_passed_over() {
+        let plan = plan(|at| {
+            at.egress_filter(Phase::Enforce, Broken);
+            at.session_watch(Broken);
+            at.disco_entry(Broken);
+        });
+        assert_eq!(plan.leaves(Relation::Stranger, &mut message()), bounce());
+        plan.tell_session(SessionView { jid: &"a@x.example/r".parse().unwrap() }, SessionEvent::Bound);
+        assert_eq!(plan.entry(&plan.at.disco_entries[0], &DiscoTarget::Account), DiscoPart::default());
     }
 
     #[test]

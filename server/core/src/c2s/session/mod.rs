@@ -208,3 +208,18 @@ impl Live {
         if self.session.is_cut() { Err(End::Error(self.session.take_cut().unwrap_or_else(errors::internal))) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailbox::Mail;
+
+    /// The budget of an idle session (ARCHITECTURE.md): TLS has some 10 KiB besides.
+    #[test]
+    fn what_a_session_holds_fits_its_budget() {
+        assert!(size_of::<Live>() <= 2_560, "Live: {}", size_of::<Live>());
+        assert!(size_of::<Session>() <= 384, "Session: {}", size_of::<Session>());
+        assert!(size_of::<Frozen>() <= 256, "Frozen: {}", size_of::<Frozen>());
+        assert_eq!(size_of::<Mail>(), 16);
+    }
+}
