@@ -10,6 +10,7 @@
 
 mod accounts;
 mod contacts;
+mod embedded;
 mod layering;
 mod offline;
 mod pressure;

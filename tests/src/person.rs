@@ -1,6 +1,6 @@
 //! Somebody with a client (tokio-xmpp).
 
-use crate::{Village, soon};
+use crate::{Direct, Village, soon};
 use futures_util::StreamExt;
 use minidom::Element;
 use tokio_xmpp::{
@@ -34,15 +34,16 @@ pub fn text(stanza: &Element) -> String {
 impl Person {
     /// Logs in; no presence is sent.
     pub async fn login(village: &Village, name: &str) -> Self {
-        Self::with(village, &format!("{name}@{}", village.domain), &village.password(name)).await
+        Self::through(&village.connector, &format!("{name}@{}", village.domain), &village.password(name)).await
     }
     /// Logs in with this resource.
     pub async fn login_as(village: &Village, name: &str, resource: &str) -> Self {
-        Self::with(village, &format!("{name}@{}/{resource}", village.domain), &village.password(name)).await
+        Self::through(&village.connector, &format!("{name}@{}/{resource}", village.domain), &village.password(name)).await
     }
-    async fn with(village: &Village, jid: &str, password: &str) -> Self {
+    /// Logs in over `connector`.
+    pub async fn through(connector: &Direct, jid: &str, password: &str) -> Self {
         let jid: Jid = jid.parse().unwrap();
-        let mut client = Client::new_with_connector(jid, password, village.connector.clone(), Timeouts::default());
+        let mut client = Client::new_with_connector(jid, password, connector.clone(), Timeouts::default());
         let jid = soon(async {
             loop {
                 match client.next().await {

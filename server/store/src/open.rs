@@ -22,7 +22,7 @@ use bocage_api::{
 use sqlx::{
     ConnectOptions as _,
     migrate::MigrateError,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
@@ -242,9 +242,13 @@ fn postgres(url: &str) -> Result<PgConnectOptions, OpenError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
     let host = options.get_host();
     let near = host.starts_with('/') || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback());
-    if options.get_socket().is_none() && !near {
-        tracing::warn!("the connection to the database is not encrypted: keep it on a private network");
+    let near = near || options.get_socket().is_some();
+    let sure = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
+    if !near && !sure {
+        tracing::warn!("the connection to the database may be read or forged on its way: add sslmode=verify-full to its address");
     }
+    // On this machine there is nothing to negotiate.
+    let options = if near && !sure { options.ssl_mode(PgSslMode::Disable) } else { options };
     let (lock, statement) = (batch::LOCK_WAIT.as_millis().to_string(), batch::TRANSACTION.as_millis().to_string());
     // `synchronous_commit`: what was acknowledged outlives a power loss, whatever the server's default is.
     let options = options.application_name("bocage").options([
