@@ -102,3 +102,44 @@ async fn every_session_that_asked_for_the_roster_is_told_of_changes() {
     let item = push.get_child("query", "jabber:iq:roster").unwrap().children().next().unwrap();
     assert_eq!((item.attr("jid"), item.attr("name")), (Some("bob@village.example"), Some("Bob")));
 }
+
+#[tokio::test]
+async fn a_request_alone_changes_nothing_that_its_addressee_is_shown() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let (mut alice, mut bob) = (Person::online(&village, "alice").await, Person::online(&village, "bob").await);
+    bob.ask("get", "", ROSTER).await;
+    alice.send("<presence type='subscribe' to='bob@village.example/any'/>").await;
+    let asked = bob.next().await;
+    assert_eq!((asked.attr("type"), asked.attr("from")), (Some("subscribe"), Some("alice@village.example")));
+    assert_eq!(asked.attr("to"), Some("bob@village.example"), "a request is for the account, whatever it was addressed to");
+    assert_eq!(subscription(&mut bob, "alice@village.example").await, None, "no push came before this answer");
+    bob.send("<presence type='unsubscribed' to='alice@village.example'/>").await;
+    alice.until(|s| s.attr("type") == Some("unsubscribed")).await;
+    let mut again = Person::login(&village, "bob").await;
+    again.send("<presence/>").await;
+    again.settle().await;
+    again.send("<presence id='mark'/>").await;
+    again.until(|s| s.attr("id") == Some("mark") && s.attr("type") != Some("subscribe")).await;
+}
+
+#[tokio::test]
+async fn pre_approval_can_be_given_used_and_taken_back() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let (mut alice, mut bob) = (Person::online(&village, "alice").await, Person::online(&village, "bob").await);
+    let approved = |roster: &minidom::Element| {
+        let query = roster.get_child("query", "jabber:iq:roster").unwrap();
+        query.children().next().map(|item| (item.attr("approved").is_some(), item.attr("subscription").unwrap().to_owned()))
+    };
+    let say = |kind: &str| format!("<presence type='{kind}' to='bob@village.example'/>");
+    alice.send(&say("subscribed")).await;
+    assert_eq!(approved(&alice.ask("get", "", ROSTER).await), Some((true, "none".into())));
+    alice.send(&say("unsubscribed")).await;
+    assert_eq!(approved(&alice.ask("get", "", ROSTER).await), Some((false, "none".into())));
+    alice.send(&say("subscribed")).await;
+    alice.settle().await;
+    bob.send("<presence type='subscribe' to='alice@village.example'/>").await;
+    bob.until(|s| s.attr("type") == Some("subscribed")).await;
+    let alices = alice.jid.to_string();
+    bob.until(|s| s.name() == "presence" && s.attr("from") == Some(alices.as_str()) && s.attr("type").is_none()).await;
+    assert_eq!(approved(&alice.ask("get", "", ROSTER).await), Some((false, "from".into())));
+}

@@ -97,6 +97,8 @@ async fn rooms_are_a_host_that_says_not_yet() {
 async fn an_iq_between_sessions_and_its_answer_pass() {
     let village = Village::of(&["alice", "bob"]).await;
     let (mut alice, mut bob) = (Person::online(&village, "alice").await, Person::online(&village, "bob").await);
+    bob.send(&format!("<presence to='{}'/>", alice.jid)).await;
+    bob.settle().await;
     alice.send(&format!("<iq to='{}' type='get' id='q'><query xmlns='urn:x'/></iq>", bob.jid)).await;
     // tokio-xmpp hands unknown requests to its user.
     let asked = bob.until(|s| s.name() == "iq" && s.attr("id") == Some("q")).await;
@@ -114,5 +116,28 @@ async fn the_order_of_a_senders_messages_is_kept() {
     }
     for n in 0..300 {
         assert_eq!(text(&bob.message().await), n.to_string());
+    }
+}
+
+#[tokio::test]
+async fn h49_a_session_is_hidden_from_who_may_not_see_presence() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let (mut alice, mut bob) = (Person::online(&village, "alice").await, Person::online(&village, "bob").await);
+    let asked = |to: String| format!("<iq to='{to}' type='get' id='i'><query xmlns='urn:x'/></iq>");
+    for to in [bob.jid.to_string(), format!("{}/gone", village.bare("bob")), "nobody@village.example/r".to_owned()] {
+        alice.send(&asked(to)).await;
+        assert_eq!(error_of(&mut alice, "i").await, "service-unavailable");
+    }
+    alice.send(&format!("<message to='{}' type='chat'><body>mark</body></message>", bob.jid)).await;
+    assert_eq!(bob.next().await.name(), "message", "nothing else reached bob");
+}
+
+#[tokio::test]
+async fn only_the_own_server_says_yes_to_a_legacy_session() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let mut alice = Person::online(&village, "alice").await;
+    let session = "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>";
+    for (to, kind) in [("", "result"), ("village.example", "result"), ("bob@village.example", "error")] {
+        assert_eq!(alice.ask("set", to, session).await.attr("type"), Some(kind), "{to}");
     }
 }

@@ -46,10 +46,18 @@ pub struct Limits {
     pub keepalive: Duration,
     /// Connections that may be before login at the same time.
     pub max_logins: usize,
-    /// Items of a roster.
+    /// Items of a roster up to which requests of others are kept in it; see [`Limits::own_rows`].
     pub max_roster: usize,
     /// Bytes that all mailboxes together may hold.
     pub queue_budget: usize,
+}
+
+impl Limits {
+    /// Items of a roster up to which its owner may add some: requests of others cannot use up the room for contacts.
+    #[must_use]
+    pub fn own_rows(&self) -> usize {
+        self.max_roster.saturating_mul(2)
+    }
 }
 
 impl Default for Limits {

@@ -10,6 +10,40 @@ use bocage_api::{Frozen, Kind, SessionEvent, SessionView, Stanza, stanza::Presen
 use jid::{BareJid, Jid};
 use std::sync::Arc;
 
+/// Roster changes that may come between facts and telling before older facts will do.
+const TURNS: usize = 3;
+
+/// Changes what a session shows and tells of it, as one turn of the session: what contacts hear last is what is true,
+/// also when the session is replaced while a change of it is under way.
+///
+/// Facts are read behind the change: who is let in meanwhile learns of it here or from [`show`]. `change` says no when
+/// the session has ended; `tell` is called at most once.
+async fn turn<T>(
+    router: &Router,
+    session: &Session,
+    mut change: impl FnMut() -> Option<T>,
+    tell: impl FnOnce(&Facts, &T),
+) -> Option<T> {
+    let me = session.jid.to_bare();
+    let (mut facts, mut changed) = (None, None);
+    for attempt in 0..TURNS {
+        facts = router.facts.load(&me).await.ok().or(facts);
+        let _turn = session.turn();
+        changed = changed.or_else(&mut change);
+        let current = router.facts.peek(&me);
+        // After a change of the roster they are read once more; who changes it without end is told of by older ones.
+        if let Some(facts) = current.or_else(|| facts.clone().filter(|_| attempt + 1 == TURNS)) {
+            tell(&facts, changed.as_ref()?);
+            return changed;
+        }
+        changed.as_ref()?;
+    }
+    // The store fails: at least the own sessions learn of it.
+    let _turn = session.turn();
+    tell(&facts.unwrap_or_default(), changed.as_ref()?);
+    changed
+}
+
 /// Initial presence and updates (sections 4.2, 4.4).
 pub(super) async fn available(router: Arc<Router>, session: Arc<Session>, stanza: Stanza) -> Step {
     let me = session.jid.to_bare();
@@ -19,14 +53,22 @@ pub(super) async fn available(router: Arc<Router>, session: Arc<Session>, stanza
     };
     let priority = stanza.priority();
     let frozen = Arc::new(wire::freeze_for_wire(stanza));
-    let (first, wanted) = {
+    let change = || {
         let mut state = session.state();
+        if state.ended {
+            return None;
+        }
         let before = state.presence.replace(frozen.clone());
         let wanted = before.is_some() && state.priority >= 0;
         state.priority = priority;
-        (before.is_none(), wanted)
+        Some((before.is_none(), wanted))
     };
-    tell(&router, &me, &facts, &frozen).await;
+    let tell = |facts: &Facts, _: &_| {
+        if !session.state().ended {
+            tell(&router, &me, facts, &frozen);
+        }
+    };
+    let Some((first, wanted)) = turn(&router, &session, change, tell).await else { return Step::Done };
     if first {
         tell_watches(&router, &session, SessionEvent::Available);
         introduce(&router, &session, &me, &facts).await;
@@ -38,7 +80,7 @@ pub(super) async fn available(router: Arc<Router>, session: Arc<Session>, stanza
 }
 
 /// To the own sessions (the sender's included) and to all contacts that may see it.
-async fn tell(router: &Arc<Router>, me: &BareJid, facts: &Facts, frozen: &Arc<Frozen>) {
+fn tell(router: &Router, me: &BareJid, facts: &Facts, frozen: &Arc<Frozen>) {
     router.deliver_presence(&me.clone().into(), frozen);
     for item in facts.roster.items.iter().filter(|item| item.subscription.from()) {
         to_contact(router, &item.jid, frozen);
@@ -108,34 +150,34 @@ pub(super) async fn probed(router: &Arc<Router>, to: &Jid, from: &Jid) -> Step {
 /// A session says that it is no longer available (section 4.5).
 pub(super) async fn unavailable(router: Arc<Router>, session: Arc<Session>, stanza: Stanza) -> Step {
     let me = session.jid.to_bare();
-    let (was, directed) = {
+    let frozen = Arc::new(wire::freeze_for_wire(stanza.clone()));
+    let change = || {
         let mut state = session.state();
-        (state.presence.take().is_some(), std::mem::take(&mut state.directed))
+        Some((state.presence.take().is_some(), std::mem::take(&mut state.directed)))
     };
-    let facts = router.facts.load(&me).await.unwrap_or_default();
+    let mut untold = Vec::new();
+    let tell = |facts: &Facts, (was, directed): &(bool, Vec<Jid>)| {
+        if *was {
+            let _ = session.post(&frozen, Address::Bare);
+            tell(&router, &me, facts, &frozen);
+        }
+        let told = |jid: &Jid| *was && facts.contact(&jid.to_bare()).is_some_and(|item| item.subscription.from());
+        untold.extend(directed.iter().filter(|jid| !told(jid)).cloned());
+    };
+    let was = turn(&router, &session, change, tell).await.is_some_and(|(was, _)| was);
     if was {
-        let frozen = Arc::new(wire::freeze_for_wire(stanza.clone()));
-        let _ = session.post(&frozen, Address::Bare);
-        tell(&router, &me, &facts, &frozen).await;
         tell_watches(&router, &session, SessionEvent::Unavailable);
     }
-    for to in directed {
-        let told = was && facts.contact(&to.to_bare()).is_some_and(|item| item.subscription.from());
-        if !told {
-            let copy = Stanza { to: Some(to), ..stanza.clone() };
-            router.finish(router.route(copy)).await;
-        }
+    for to in untold {
+        let copy = Stanza { to: Some(to), ..stanza.clone() };
+        router.finish(router.route(copy)).await;
     }
     Step::Done
 }
 
-/// A session ended without saying so.
+/// A session ended without saying so; it shows nothing any more from now on.
 pub async fn session_ended(router: &Arc<Router>, session: &Arc<Session>) {
-    let silent = {
-        let state = session.state();
-        state.presence.is_none() && state.directed.is_empty()
-    };
-    if !silent {
+    if session.end_presence() {
         let gone = Stanza::new(Kind::Presence(PresenceType::Unavailable), Some(session.jid.clone().into()), None);
         unavailable(router.clone(), session.clone(), gone).await;
     }

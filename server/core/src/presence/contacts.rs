@@ -9,23 +9,52 @@ use crate::{
 use bocage_api::{
     ContactEdit, Kind, Stanza, StanzaError, ns,
     stanza::{IqType, PresenceType},
-    store::{RosterChange, RosterChanged, RosterEdit, RosterItem, Stored},
+    store::{RosterChange, RosterChanged, RosterEdit, RosterItem, StoreError, Stored},
 };
 use jid::BareJid;
 use minidom::Element;
 use rxml::xml_ncname;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 impl Router {
-    /// Changes one row, forgets the facts, pushes. One change of an account at a time: pushes go out in order.
+    /// Changes one row, forgets the facts, calls `first`, pushes. One change of an account at a time: pushes go out in
+    /// order.
     ///
     /// # Errors
     /// When it was not committed.
-    pub async fn change(&self, owner: &BareJid, contact: &BareJid, change: RosterChange) -> Stored<RosterChanged> {
+    pub async fn change(
+        self: &Arc<Self>,
+        owner: &BareJid,
+        contact: &BareJid,
+        change: RosterChange,
+        first: impl FnOnce(&Self, &RosterChanged) + Send + 'static,
+    ) -> Stored<RosterChanged> {
+        let (router, owner, contact) = (self.clone(), owner.clone(), contact.clone());
+        let (done, result) = oneshot::channel();
+        // A task of its own: a session that ends meanwhile must not leave facts behind that are no longer true.
+        self.tasks.spawn_core("roster change", async move {
+            let _ = done.send(router.change_now(&owner, &contact, change, first).await);
+        });
+        result.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the change of the roster ended early".into())))
+    }
+
+    async fn change_now(
+        &self,
+        owner: &BareJid,
+        contact: &BareJid,
+        change: RosterChange,
+        first: impl FnOnce(&Self, &RosterChanged),
+    ) -> Stored<RosterChanged> {
         let _in_order = self.facts.lock(owner).await;
-        let changed = self.stores.rosters.change(owner.clone(), contact.clone(), change).await?;
-        if changed.before != changed.after {
+        let changed = self.stores.rosters.change(owner.clone(), contact.clone(), change).await;
+        // What failed may have been committed all the same.
+        if changed.as_ref().ok().is_none_or(|changed| changed.before != changed.after) {
             self.facts.forget(owner);
+        }
+        let changed = changed?;
+        first(self, &changed);
+        if changed.before != changed.after {
             self.push(owner, &changed);
             if let Some(plan) = self.plans().accounts(owner.domain().as_str()) {
                 plan.tell_roster(owner, contact);
@@ -56,8 +85,8 @@ impl Router {
     ///
     /// # Errors
     /// When the roster is full or the change was not committed.
-    pub async fn set_contact(&self, owner: &BareJid, contact: ContactEdit) -> Result<(), StanzaError> {
-        let limit = self.limits.max_roster;
+    pub async fn set_contact(self: &Arc<Self>, owner: &BareJid, contact: ContactEdit) -> Result<(), StanzaError> {
+        let limit = self.limits.own_rows();
         let jid = contact.jid.clone();
         let change: RosterChange = Arc::new(move |row, rows| {
             if row.is_none() && rows >= limit {
@@ -69,7 +98,7 @@ impl Router {
             item.listed = true;
             RosterEdit::Put(item)
         });
-        let changed = self.change(owner, &jid, change).await?;
+        let changed = self.change(owner, &jid, change, |_, _| {}).await?;
         changed.after.map(|_| ()).ok_or_else(StanzaError::resource_constraint)
     }
 
@@ -78,11 +107,20 @@ impl Router {
     /// # Errors
     /// `item-not-found`, or when it was not committed.
     pub async fn remove_contact(self: &Arc<Self>, owner: &BareJid, contact: &BareJid) -> Result<(), StanzaError> {
-        let change: RosterChange = Arc::new(|row, _| match row {
-            Some(item) if item.listed => RosterEdit::Remove,
+        self.drop_row(owner, contact, |item| item.listed).await
+    }
+
+    async fn drop_row(
+        self: &Arc<Self>,
+        owner: &BareJid,
+        contact: &BareJid,
+        which: fn(&RosterItem) -> bool,
+    ) -> Result<(), StanzaError> {
+        let change: RosterChange = Arc::new(move |row, _| match row {
+            Some(item) if which(item) => RosterEdit::Remove,
             _ => RosterEdit::Keep,
         });
-        let changed = self.change(owner, contact, change).await?;
+        let changed = self.change(owner, contact, change, |_, _| {}).await?;
         let (Some(before), None) = (changed.before, changed.after) else { return Err(StanzaError::item_not_found()) };
         if before.subscription.from() {
             broadcast::withdraw(self, owner, contact).await;
@@ -103,16 +141,16 @@ impl Router {
 }
 
 impl Router {
-    /// An account is about to go (H06): every contact learns that the subscription ends.
+    /// An account is about to go (H06): every contact, and who only asked, learns that the subscription ends.
     ///
     /// # Errors
     /// When the roster cannot be read or changed.
     pub async fn leave_contacts(self: &Arc<Self>, owner: &BareJid) -> Stored<()> {
         for item in &self.facts.load(owner).await?.roster.items {
-            match self.remove_contact(owner, &item.jid).await {
+            match self.drop_row(owner, &item.jid, |_| true).await {
                 Ok(()) => {}
                 Err(error) if error == StanzaError::item_not_found() => {}
-                Err(_) => return Err(bocage_api::store::StoreError::Unavailable("the roster cannot be changed".into())),
+                Err(_) => return Err(StoreError::Unavailable("the roster cannot be changed".into())),
             }
         }
         Ok(())

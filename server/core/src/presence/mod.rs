@@ -36,6 +36,9 @@ pub fn from_client(router: &Arc<Router>, session: &Arc<Session>, kind: PresenceT
 fn directed(router: &Arc<Router>, session: &Session, kind: PresenceType, to: Jid, stanza: Stanza) -> Step {
     {
         let mut state = session.state();
+        if state.ended {
+            return Step::Done;
+        }
         let known = state.directed.iter().position(|jid| *jid == to);
         match (kind, known) {
             (PresenceType::Available, None) if state.directed.len() >= MAX_DIRECTED => {
@@ -56,11 +59,11 @@ async fn outbound(router: Arc<Router>, kind: PresenceType, contact: BareJid, sta
     if owner == contact {
         return Step::Done;
     }
-    let limit = router.limits.max_roster;
+    let limit = router.limits.own_rows();
     let who = contact.clone();
     let change: RosterChange =
         Arc::new(move |row, rows| edit(row, (rows, limit), &who, |item| _ = subscription::outbound(kind, item)));
-    let changed = match router.change(&owner, &contact, change).await {
+    let changed = match router.change(&owner, &contact, change, |_, _| {}).await {
         Ok(changed) => changed,
         Err(error) => return bounce(&stanza, &error.into()),
     };
@@ -114,16 +117,24 @@ async fn asked(router: &Arc<Router>, kind: PresenceType, owner: &BareJid, contac
     let (text, who) = (request.clone(), contact.clone());
     let change: RosterChange =
         Arc::new(move |row, rows| edit(row, (rows, limit), &who, |item| _ = subscription::inbound(kind, item, &text)));
-    let changed = match router.change(owner, &contact, change).await {
+    let what = move |changed: &RosterChanged, contact: &BareJid| {
+        subscription::inbound(kind, &mut row_before(changed, contact), &request)
+    };
+    let (follows, frozen) = (what.clone(), crate::wire::freeze_for_wire(stanza.clone()));
+    let (to, about) = (owner.clone(), contact.clone());
+    // Before the push, which clients understand by it (sections 3.1.6, 3.2.3, 3.3.3).
+    let deliver = move |router: &Router, changed: &RosterChanged| {
+        if follows(changed, &about).deliver {
+            router.deliver_subscription(kind, &to, &Arc::new(frozen));
+        }
+    };
+    let changed = match router.change(owner, &contact, change, deliver).await {
         Ok(changed) => changed,
         Err(error) => return bounce(&stanza, &error.into()),
     };
-    let what = subscription::inbound(kind, &mut row_before(&changed, &contact), &request);
+    let what = what(&changed, &contact);
     if what.revoked {
         broadcast::withdraw(router, owner, &contact).await;
-    }
-    if what.deliver {
-        router.deliver_presence(&owner.clone().into(), &Arc::new(crate::wire::freeze_for_wire(stanza)));
     }
     if what.approve {
         let yes = Stanza::new(Kind::Presence(PresenceType::Subscribed), Some(owner.clone().into()), Some(contact.clone().into()));

@@ -7,7 +7,7 @@ use super::Router;
 use bocage_api::store::{ArchiveRow, Stored};
 use jid::BareJid;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -19,13 +19,22 @@ use std::{
 pub(super) struct HeldState {
     storing_total: AtomicUsize,
     storing: Mutex<HashMap<BareJid, usize>>,
-    flushing: Arc<Mutex<HashSet<BareJid>>>,
+    flushing: Flushing,
+}
+
+/// Accounts whose messages are being handed out, and whether one was stored since the last look.
+type Flushing = Arc<Mutex<HashMap<BareJid, News>>>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    None,
+    Stored,
 }
 
 /// The right to hand out what is held for one account; given back when dropped.
 pub struct FlushClaim {
     owner: BareJid,
-    flushing: Arc<Mutex<HashSet<BareJid>>>,
+    flushing: Flushing,
 }
 impl Drop for FlushClaim {
     fn drop(&mut self) {
@@ -64,14 +73,38 @@ impl Router {
     /// Claims the flush of an account; `None` while another session has it.
     pub fn claim_flush(&self, owner: &BareJid) -> Option<FlushClaim> {
         let flushing = self.held.flushing.clone();
-        let free = flushing.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.clone());
-        free.then(|| FlushClaim { owner: owner.clone(), flushing })
+        {
+            let mut accounts = flushing.lock().unwrap_or_else(PoisonError::into_inner);
+            if accounts.contains_key(owner) {
+                return None;
+            }
+            accounts.insert(owner.clone(), News::None);
+        }
+        Some(FlushClaim { owner: owner.clone(), flushing })
     }
-    /// A page of what is held, behind `after`.
+    /// A message was stored: whoever hands out looks once more before it says that nothing is left.
+    pub(super) fn was_stored(&self, owner: &BareJid) {
+        self.set_news(owner, News::Stored);
+    }
+    /// Sets what there is to know; what there was, while somebody hands out.
+    fn set_news(&self, owner: &BareJid, news: News) -> Option<News> {
+        let mut accounts = self.held.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.get_mut(owner).map(|known| std::mem::replace(known, news))
+    }
+    /// A page of what is held, behind `after`; empty when nothing is left and nothing was stored while it was read.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn held(&self, owner: &BareJid, after: i64) -> Stored<Vec<ArchiveRow>> {
+        loop {
+            self.set_news(owner, News::None);
+            let rows = self.held_now(owner, after).await?;
+            if !rows.is_empty() || self.set_news(owner, News::None) != Some(News::Stored) {
+                return Ok(rows);
+            }
+        }
+    }
+    async fn held_now(&self, owner: &BareJid, after: i64) -> Stored<Vec<ArchiveRow>> {
         for place in self.undeliverables(owner) {
             let rows = place.it.held(owner, after).await?;
             if !rows.is_empty() {

@@ -67,21 +67,36 @@ impl Router {
             Some(Place::Accounts(plan)) if to.node().is_none() => (plan, Entity::Server),
             Some(Place::Accounts(plan)) if Some(&to) == own.as_ref() => (plan, Entity::OwnAccount),
             Some(Place::Accounts(plan)) if to.is_bare() => (plan, Entity::OtherAccount),
-            Some(Place::Accounts(_)) => return IqJob::Step(self.iq_to_session(&to, stanza)),
+            Some(Place::Accounts(_)) => return IqJob::Step(self.iq_to_session(to, stanza)),
         };
         if !matches!(stanza.kind, Kind::Iq(IqType::Get | IqType::Set)) {
             return IqJob::Step(Step::Done);
         }
-        if stanza.kind == Kind::Iq(IqType::Set) && stanza.has("session", LEGACY_SESSION) {
+        let own_session = matches!(entity, Entity::Server | Entity::OwnAccount) && stanza.has("session", LEGACY_SESSION);
+        if own_session && stanza.kind == Kind::Iq(IqType::Set) {
             return IqJob::Step(Step::Answer(Box::new(stanza.result(None))));
         }
         let lane = stanza.payload().map(minidom::Element::ns).unwrap_or_default();
         IqJob::Service(lane, Box::new(ServiceJob { router: self.clone(), plan: plan.clone(), entity, stanza }))
     }
 
-    fn iq_to_session(&self, to: &Jid, stanza: Stanza) -> Step {
+    /// Requests reach a session only from who may know that it is there (RFC 6121 section 8.5.3.1, H49): its own
+    /// account, who gets its presence, whom it showed its presence to.
+    fn iq_to_session(self: &Arc<Self>, to: Jid, stanza: Stanza) -> Step {
         let session = to.try_as_full().ok().and_then(|full| self.users.session(full));
-        let Some(session) = session else { return Step::bounce(&stanza, &StanzaError::service_unavailable()) };
+        let (Some(session), Some(from)) = (session, &stanza.from) else {
+            return Step::bounce(&stanza, &StanzaError::service_unavailable());
+        };
+        let owner = to.to_bare();
+        let asked = matches!(stanza.kind, Kind::Iq(IqType::Get | IqType::Set));
+        if asked && from.to_bare() != owner && !session.shows_itself_to(from) {
+            let Some(facts) = self.facts.peek(&owner) else {
+                return self.after_facts(owner, stanza, move |router, stanza| router.iq_to_session(to, stanza));
+            };
+            if !facts.relation(&owner, from).may_see_presence() {
+                return Step::bounce(&stanza, &StanzaError::service_unavailable());
+            }
+        }
         let frozen = Arc::new(wire::freeze_for_wire(stanza));
         match session.post(&frozen, Address::Own) {
             Ok(posted) => Step::posted(posted, &session),

@@ -4,7 +4,7 @@
 //! non-negative priority; to a full JID that is gone, `normal` comes back (Prosody treats it like `chat`, against the
 //! MUST of section 8.5.3.2.1) and a headline ends in silence.
 
-use super::{Router, Session, Step, remote};
+use super::{Router, Step, remote};
 use crate::{
     facts::Facts,
     mailbox::{Address, Posted},
@@ -13,7 +13,10 @@ use crate::{
 };
 use bocage_api::{Delivery, Frozen, RecipientView, Stanza, StanzaError, Taken, stanza::MessageType};
 use jid::{BareJid, Jid};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// A sender waits for messages of a session that has just ended at most so long.
+const LEAVING: Duration = Duration::from_secs(5);
 
 impl Router {
     pub(super) fn message(self: &Arc<Self>, kind: MessageType, stanza: Stanza) -> Step {
@@ -33,39 +36,54 @@ impl Router {
         if !plan.at.recipient_rules.is_empty() {
             let owner = to.to_bare();
             let Some(facts) = self.facts.peek(&owner) else {
-                return self.after_facts(owner, move |router, plan| router.to_account(&plan, kind, to, stanza));
+                return self.after_facts(owner, stanza, move |router, stanza| router.message(kind, stanza));
             };
             if let Some(end) = judge(plan, &owner, &facts, &mut stanza) {
                 return end;
             }
         }
-        self.deliver_message(kind, &to, Arc::new(wire::freeze_for_wire(stanza)))
+        self.deliver_message(kind, to, Arc::new(wire::freeze_for_wire(stanza)))
     }
 
-    /// Loads the facts of `owner`, then goes on with the plan of its host as it is then.
-    fn after_facts(
+    /// Loads the facts of `owner`, then goes on; without facts the sender is told that it cannot be said now.
+    pub(super) fn after_facts(
         self: &Arc<Self>,
         owner: BareJid,
-        then: impl FnOnce(Arc<Self>, Arc<HostPlan>) -> Step + Send + 'static,
+        stanza: Stanza,
+        then: impl FnOnce(Arc<Self>, Stanza) -> Step + Send + 'static,
     ) -> Step {
         let router = self.clone();
         Step::Wait(Box::pin(async move {
-            let loaded = router.facts.load(&owner).await;
-            match (loaded, router.plans().accounts(owner.domain().as_str())) {
-                (Ok(_), Some(plan)) => then(router.clone(), plan.clone()),
-                _ => Step::Done,
+            match router.facts.load(&owner).await {
+                Ok(_) => then(router.clone(), stanza),
+                Err(error) => Step::bounce(&stanza, &error.into()),
             }
         }))
     }
 
-    fn deliver_message(self: &Arc<Self>, kind: MessageType, to: &Jid, frozen: Arc<Frozen>) -> Step {
-        if matches!(kind, MessageType::Chat | MessageType::Normal) && self.is_storing(&to.to_bare()) {
+    /// Behind what a session that has just ended had not read.
+    fn deliver_message(self: &Arc<Self>, kind: MessageType, to: Jid, frozen: Arc<Frozen>) -> Step {
+        let waits = matches!(kind, MessageType::Chat | MessageType::Normal) && self.users.leaving.is(&to.to_bare());
+        if !waits {
+            return self.place_message(kind, &to, frozen);
+        }
+        let router = self.clone();
+        Step::Wait(Box::pin(async move {
+            let owner = to.to_bare();
+            // Whatever holds it up is not worth a sender's time: order is given up first.
+            let _ = tokio::time::timeout(LEAVING, router.users.leaving.over(&owner)).await;
+            router.place_message(kind, &to, frozen)
+        }))
+    }
+
+    pub(super) fn place_message(self: &Arc<Self>, kind: MessageType, to: &Jid, frozen: Arc<Frozen>) -> Step {
+        let session = to.try_as_full().ok().and_then(|full| self.users.session(full));
+        // A session that gets no held messages would not get this one either, were it stored behind them.
+        let behind = session.as_ref().is_none_or(|session| session.wants_messages());
+        if behind && matches!(kind, MessageType::Chat | MessageType::Normal) && self.is_storing(&to.to_bare()) {
             return self.absent(to.to_bare(), frozen);
         }
-        let user = self.users.user(&to.to_bare());
-        if let (Some(user), Some(resource)) = (&user, to.resource())
-            && let Some(session) = user.session(resource.as_str())
-        {
+        if let Some(session) = session {
             return match session.post(&frozen, Address::Own) {
                 Ok(posted) => Step::posted(posted, &session),
                 Err(_) => self.absent(to.to_bare(), frozen),
@@ -90,13 +108,23 @@ impl Router {
 
     /// To all sessions that want it; `None` when none took it.
     fn to_all(&self, owner: &BareJid, frozen: &Arc<Frozen>) -> Option<Step> {
+        let user = self.users.user(owner)?;
+        let mut sessions = user.sessions();
+        sessions.retain(|session| session.wants_messages());
+        let mut delivery = user.copies.delivery_to(&sessions);
         let mut taken = None;
-        for session in self.wanting(owner) {
+        for session in &sessions {
             match session.post(frozen, Address::Own) {
                 Ok(Posted::Queued) => drop(taken.get_or_insert(Step::Done)),
-                Ok(Posted::Pressure) => taken = Some(Step::Pressure(session)),
-                Err(_) => {}
+                Ok(Posted::Pressure) => taken = Some(Step::Pressure(session.clone())),
+                Err(_) => continue,
             }
+            if let Some(delivery) = &mut delivery {
+                delivery.taken_by(session);
+            }
+        }
+        if let Some(delivery) = delivery {
+            delivery.finish(frozen);
         }
         taken
     }
@@ -125,23 +153,9 @@ impl Router {
             Err(error) => Step::bounce_frozen(&frozen, &error),
             Ok(Taken::Stored) => {
                 // Somebody may have come while it was being stored.
+                self.was_stored(&owner);
                 self.wanting(&owner).iter().for_each(|session| session.mailbox.flush_held());
                 Step::Done
-            }
-        }
-    }
-
-    /// What a session that ended had not read yet: messages find another way, all else is lost with the session.
-    pub async fn undelivered(self: &Arc<Self>, session: &Session, left: Vec<Arc<Frozen>>) {
-        let owner = session.jid.to_bare();
-        for frozen in left {
-            let bocage_api::Kind::Message(kind @ (MessageType::Chat | MessageType::Normal)) = frozen.kind else { continue };
-            // To a bare JID the other sessions have their copies.
-            let shared = frozen.to.as_ref().is_none_or(Jid::is_bare) && !self.wanting(&owner).is_empty();
-            if !shared {
-                let to = frozen.to.clone().unwrap_or_else(|| owner.clone().into());
-                let step = self.deliver_message(kind, &to, frozen);
-                self.finish(step).await;
             }
         }
     }

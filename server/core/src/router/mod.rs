@@ -3,11 +3,17 @@
 //! Nothing here waits for a recipient. What must wait for the store comes back as a future in a [`Step`]; the
 //! sender's own loop drives it.
 
+mod copies;
 mod held;
 mod iq;
+mod leaving;
 mod message;
 mod ports;
+mod undelivered;
 mod users;
+
+#[cfg(test)]
+mod tests;
 
 use crate::{
     facts::FactsCache,
@@ -165,6 +171,16 @@ impl Router {
         for session in sessions.iter().filter(|s| to.is_full() || s.presence().is_some()) {
             // A presence that finds no room is lost with the session that had none: it is cut.
             let _ = session.post(frozen, address);
+        }
+    }
+
+    /// Stanzas about subscriptions: requests to who is available (RFC 6121 section 3.1.3), all else to who asked for the
+    /// roster too, because it explains the push that follows (sections 3.1.6, 3.2.3, 3.3.3).
+    pub fn deliver_subscription(&self, kind: PresenceType, owner: &BareJid, frozen: &Arc<Frozen>) {
+        let sessions = self.users.sessions(owner);
+        let interested = |s: &Session| kind != PresenceType::Subscribe && s.is_interested();
+        for session in sessions.iter().filter(|s| s.presence().is_some() || interested(s)) {
+            let _ = session.post(frozen, crate::mailbox::Address::Bare);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Who is here: sessions by account. Locks are held for look-ups only, never across a delivery that could wait.
 
+use super::{copies::Copies, leaving::Leaving};
 use crate::mailbox::{Address, Budget, Mail, Mailbox, Posted, Refused};
 use bocage_api::Frozen;
 use bocage_stream::StreamError;
@@ -8,7 +9,7 @@ use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -25,6 +26,8 @@ pub struct Session {
     /// What waits for it.
     pub mailbox: Mailbox,
     state: Mutex<SessionState>,
+    turn: Mutex<()>,
+    user: OnceLock<Arc<User>>,
     cut: Mutex<Option<StreamError>>,
     interested: AtomicBool,
 }
@@ -38,6 +41,8 @@ pub struct SessionState {
     pub priority: i8,
     /// To whom presence was shown directly; they are told when it ends.
     pub directed: Vec<Jid>,
+    /// The session is over for everybody else: it shows no presence any more, whatever it still had under way.
+    pub ended: bool,
 }
 
 impl Session {
@@ -48,6 +53,8 @@ impl Session {
             jid,
             mailbox: Mailbox::new(budget),
             state: Mutex::default(),
+            turn: Mutex::default(),
+            user: OnceLock::new(),
             cut: Mutex::default(),
             interested: AtomicBool::new(false),
         }
@@ -55,6 +62,26 @@ impl Session {
     /// Its presence.
     pub fn state(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// While it is held, nobody else tells of this session's presence: what is told last is what is true.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// From now on it shows no presence. `false`: nobody had been shown any.
+    pub fn end_presence(&self) -> bool {
+        let _turn = self.turn();
+        let mut state = self.state();
+        state.ended = true;
+        state.presence.is_some() || !state.directed.is_empty()
+    }
+    /// Did it show its presence to this address directly (RFC 6121 section 4.6)?
+    pub fn shows_itself_to(&self, who: &Jid) -> bool {
+        let bare = who.to_bare();
+        self.state().directed.iter().any(|jid| jid == who || *jid == bare)
+    }
+    /// Has another session, which is still here, a copy of this message of ours?
+    pub fn is_copied(&self, message: &Arc<Frozen>) -> bool {
+        self.user.get().is_some_and(|user| user.copies.are_elsewhere(message, self, &user.sessions()))
     }
     /// The last broadcast presence and its priority, while available.
     pub fn presence(&self) -> Option<(Arc<Frozen>, i8)> {
@@ -104,8 +131,11 @@ impl Session {
 }
 
 /// An account with at least one session.
+#[derive(Default)]
 pub struct User {
     sessions: Mutex<Vec<Arc<Session>>>,
+    /// Messages that several of its sessions got.
+    pub(super) copies: Copies,
 }
 
 impl User {
@@ -134,6 +164,8 @@ pub struct Users {
     hasher: RandomState,
     open: AtomicUsize,
     fewer: Notify,
+    /// Accounts whose unread messages of a session that ended are being handed on.
+    pub(super) leaving: Leaving,
 }
 
 impl Default for Users {
@@ -143,6 +175,7 @@ impl Default for Users {
             hasher: RandomState::new(),
             open: AtomicUsize::new(0),
             fewer: Notify::new(),
+            leaving: Leaving::default(),
         }
     }
 }
@@ -171,13 +204,14 @@ impl Users {
     pub fn bind(&self, session: &Arc<Session>, max_resources: usize) -> Binding {
         let account = session.jid.to_bare();
         let mut shard = self.shard(&account);
-        let user = shard.entry(account).or_insert_with(|| Arc::new(User { sessions: Mutex::default() })).clone();
+        let user = shard.entry(account).or_default().clone();
         let mut sessions = user.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let same = sessions.iter().position(|s| s.jid.resource() == session.jid.resource());
         if same.is_none() && sessions.len() >= max_resources {
             return Binding::Full;
         }
         let replaced = same.map(|at| sessions.swap_remove(at));
+        let _ = session.user.set(user.clone());
         sessions.push(session.clone());
         self.open.fetch_add(1, Ordering::Relaxed);
         Binding::Bound(replaced)
@@ -198,9 +232,11 @@ impl Users {
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.fewer.notify_waiters();
     }
-    /// Removes a session; does nothing when another took its place.
+    /// Removes a session, also when another took its place. New messages wait until [`super::Router::undelivered`] has
+    /// handed on what it had not read.
     pub fn unbind(&self, session: &Arc<Session>) {
         let account = session.jid.to_bare();
+        self.leaving.begin(&account);
         let mut shard = self.shard(&account);
         let Some(user) = shard.get(&account).cloned() else { return };
         let mut sessions = user.sessions.lock().unwrap_or_else(PoisonError::into_inner);
