@@ -47,6 +47,11 @@ pub(super) struct Storing {
     router: Arc<Router>,
     owner: BareJid,
 }
+impl Storing {
+    pub(super) fn owner(&self) -> &BareJid {
+        &self.owner
+    }
+}
 impl Drop for Storing {
     fn drop(&mut self) {
         let mut storing = self.router.held.storing.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@
 //! non-negative priority; to a full JID that is gone, `normal` comes back (Prosody treats it like `chat`, against the
 //! MUST of section 8.5.3.2.1) and a headline ends in silence.
 
-use super::{Router, Step, remote};
+use super::{Router, Step, held::Storing, remote};
 use crate::{
     facts::Facts,
     mailbox::{Address, Posted},
@@ -130,31 +130,35 @@ impl Router {
     }
 
     /// Nobody is there to read it: stored, or back to the sender (RFC 6121 section 8.5.2.2, XEP-0160).
+    ///
+    /// Facts that are missing hold up the sender: commits are queued by their first poll, in the order of messages, and
+    /// one that had to load first would be overtaken.
     fn absent(self: &Arc<Self>, owner: BareJid, frozen: Arc<Frozen>) -> Step {
         let (router, storing) = (self.clone(), self.storing(owner.clone()));
-        Step::Commit(Box::pin(async move {
-            let step = router.keep(owner, frozen).await;
-            drop(storing);
-            step
+        if let Some(facts) = self.facts.peek(&owner) {
+            return Step::Commit(Box::pin(router.keep(facts, storing, frozen)));
+        }
+        Step::Wait(Box::pin(async move {
+            match router.facts.load(&owner).await {
+                Ok(facts) => Step::Commit(Box::pin(router.clone().keep(facts, storing, frozen))),
+                Err(error) => Step::bounce_frozen(&frozen, &error.into()),
+            }
         }))
     }
 
-    async fn keep(self: Arc<Self>, owner: BareJid, frozen: Arc<Frozen>) -> Step {
-        let facts = match self.facts.load(&owner).await {
-            Ok(facts) => facts,
-            Err(error) => return Step::bounce_frozen(&frozen, &error.into()),
-        };
+    async fn keep(self: Arc<Self>, facts: Arc<Facts>, storing: Storing, frozen: Arc<Frozen>) -> Step {
+        let owner = storing.owner();
         let plans = self.plans();
         let Some(plan) = plans.accounts(owner.domain().as_str()).filter(|_| facts.exists) else {
             return Step::bounce_frozen(&frozen, &StanzaError::service_unavailable());
         };
-        match plan.take_undeliverable(&owner, frozen.clone()).await {
+        match plan.take_undeliverable(owner, frozen.clone()).await {
             Ok(Taken::Declined) => Step::bounce_frozen(&frozen, &StanzaError::service_unavailable()),
             Err(error) => Step::bounce_frozen(&frozen, &error),
             Ok(Taken::Stored) => {
                 // Somebody may have come while it was being stored.
-                self.was_stored(&owner);
-                self.wanting(&owner).iter().for_each(|session| session.mailbox.flush_held());
+                self.was_stored(owner);
+                self.wanting(owner).iter().for_each(|session| session.mailbox.flush_held());
                 Step::Done
             }
         }

@@ -264,6 +264,16 @@ async fn what_a_lost_session_had_not_read_is_stored_before_what_is_sent_later() 
 }
 
 #[tokio::test]
+async fn a_message_that_needs_facts_first_is_not_overtaken_by_one_that_does_not() {
+    let place = Place::new();
+    let first = place.router.route(stanza(&chat("b@x.example", "1")));
+    assert!(matches!(first, Step::Wait(_)), "nothing of this sender is looked at before it is decided");
+    assert_eq!(told(first).await, None);
+    assert!(matches!(place.router.route(stanza(&chat("b@x.example", "2"))), Step::Commit(_)), "nothing is waited for");
+    assert_eq!(place.on_shelf(), ["1"]);
+}
+
+#[tokio::test]
 async fn a_request_that_nobody_read_is_answered() {
     let place = Place::new();
     place.lets_see("b@x.example", "a@x.example");

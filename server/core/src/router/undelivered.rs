@@ -26,7 +26,10 @@ impl Router {
         let _handing = Handing(self, session);
         let mut under_way = FuturesOrdered::new();
         for frozen in left {
-            let step = self.hand_on(session, frozen);
+            let mut step = self.hand_on(session, frozen);
+            while let Step::Wait(later) = step {
+                step = later.await;
+            }
             under_way.push_back(self.finish(step));
             if under_way.len() >= AT_ONCE {
                 under_way.next().await;
