@@ -57,7 +57,7 @@ async fn a_request_waits_with_all_that_it_says() {
 }
 
 #[tokio::test]
-async fn who_is_no_contact_learns_nothing() {
+async fn h49_who_is_no_contact_learns_nothing() {
     let village = Village::of(&["alice", "bob"]).await;
     let (mut alice, _bob) = (Person::online(&village, "alice").await, Person::online(&village, "bob").await);
     for name in ["bob", "nobody"] {

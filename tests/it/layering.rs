@@ -88,7 +88,7 @@ fn the_api_takes_of_tokio_what_synchronises_and_waits() {
 }
 
 #[test]
-fn banned_crates_are_not_linked() {
+fn h72_banned_crates_are_not_linked() {
     let linked = linked();
     let names: BTreeSet<_> = linked.iter().map(|(name, _)| name.as_str()).collect();
     assert!(names.contains("rustls") && names.contains("aws-lc-rs"), "the tree is walked");

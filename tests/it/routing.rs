@@ -66,7 +66,7 @@ async fn a_resource_that_is_gone_falls_back_to_the_others() {
 }
 
 #[tokio::test]
-async fn who_does_not_exist_answers_like_who_offers_nothing() {
+async fn h49_who_does_not_exist_answers_like_who_offers_nothing() {
     let village = Village::of(&["alice", "bob"]).await;
     let mut alice = Person::online(&village, "alice").await;
     for name in ["nobody", "bob"] {

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_are_delayed_by_default_and_can_be_immediate() {
+    fn h27_leaves_are_delayed_by_default_and_can_be_immediate() {
         assert_eq!(delay(Config::default().max), Ok(Duration::from_secs(20)));
         assert_eq!(delay(Span::seconds(0)), Ok(Duration::ZERO));
         assert_eq!(delay(MOST), Ok(Duration::from_secs(300)));

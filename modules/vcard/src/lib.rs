@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_gets_presence_sees_it_and_its_absence_looks_like_no_account() {
+    fn h49_only_who_gets_presence_sees_it_and_its_absence_looks_like_no_account() {
         let at = FakeHost::new().install::<Vcard>();
         let hidden = Err(StanzaError::service_unavailable());
         let contact = |s| Relation::Contact(s);

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_cannot_forge_a_line() {
+    fn h09_a_peer_cannot_forge_a_line() {
         let evil = "x\r\n2026-01-01T00:00:00Z  INFO bocage: forged\u{1b}[2J\u{9b}31m\u{2028}\u{202e}";
         let log = logged(Level::Info, || tracing::info!(target: "bocage_core", peer = evil, "{evil}"));
         assert_eq!(log.matches('\n').count(), 1, "{log:?}");

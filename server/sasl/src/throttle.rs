@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn forty_guesses_from_one_address_take_minutes_and_the_victim_walks_in() {
+    fn h64_forty_guesses_from_one_address_take_minutes_and_the_victim_walks_in() {
         let mut throttle = throttle();
         let start = Duration::from_secs(1000);
         assert_eq!(guess(&mut throttle, start, at("192.0.2.78"), 5), Duration::ZERO);

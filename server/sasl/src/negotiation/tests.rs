@@ -314,7 +314,7 @@ fn a_name_that_cannot_be_never_logs_in_even_if_the_store_finds_something() {
 }
 
 #[test]
-fn fake_salts_are_the_same_on_every_stream() {
+fn h49_fake_salts_are_the_same_on_every_stream() {
     let salt = || {
         let mut negotiation = negotiation();
         looked_up(negotiation.receive(auth("SCRAM-SHA-1", &b64("n,,n=ghost,r=b"))));
@@ -324,7 +324,7 @@ fn fake_salts_are_the_same_on_every_stream() {
 }
 
 #[test]
-fn the_challenge_signs_what_this_stream_offered() {
+fn h41_the_challenge_signs_what_this_stream_offered() {
     let claim = Claim { username: NodePart::new("old").unwrap().into_owned(), account: Some(AccountMechanisms::Sha1Only) };
     let connection = Connection { tls: TlsVersion::V1_3, claim: Some(claim), bindings: testing::bindings() };
     let mut negotiation = Negotiation::new(Arc::new(testing::host()), connection);

@@ -18,7 +18,7 @@ fn keys(iterations: u32) -> StoredKeys {
 }
 
 #[tokio::test]
-async fn accounts_live_and_are_retired() {
+async fn h06_accounts_live_and_are_retired() {
     on_both(async |bench| {
         let store = bench.open().await;
         let accounts = store.handles().accounts;

@@ -23,7 +23,7 @@ fn found(root: &Path, text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn sealed_text_is_in_no_file_and_raw_text_is() {
+async fn h02_sealed_text_is_in_no_file_and_raw_text_is() {
     for (sealing, visible) in [(Sealing::Raw, true), (Sealing::Epoch, false)] {
         let bench = Bench::sqlite();
         let store = bench.open_with(sealing).await;

@@ -71,7 +71,7 @@ fn flood(limits: Limits, prefix: &str, unit: &str) -> (usize, Condition) {
 }
 
 #[test]
-fn floods_before_login_end_soon() {
+fn h64_floods_before_login_end_soon() {
     let a = "a".repeat(64);
     for (start, unit) in [
         ("<a>", a.as_str()),

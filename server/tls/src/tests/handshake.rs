@@ -142,7 +142,7 @@ async fn the_stream_decides_then_sni_then_the_first_host() {
 }
 
 #[tokio::test]
-async fn plaintext_behind_starttls_ends_the_connection() {
+async fn h40_plaintext_behind_starttls_ends_the_connection() {
     let lab = Lab::new(&["a.example"]);
     let acceptor = lab.acceptor(&["a.example"], Profile::Modern);
     let opening = Opening::Starttls { to: None, pipelined: 1 };
