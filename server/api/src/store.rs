@@ -4,6 +4,7 @@
 //! [`Records`](crate::Records) or one of the subject handles.
 
 use crate::clock::UnixSeconds;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jid::{BareJid, DomainPart, Jid};
 use std::{fmt, sync::Arc};
@@ -272,6 +273,62 @@ pub trait Archive: Send + Sync {
     fn expire(&self, now: UnixSeconds) -> BoxFuture<'_, Stored<u64>>;
 }
 
+/// Names an outbound message from before it is stored until it is taken: random, chosen by the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OutboundKey(pub [u8; 16]);
+
+/// A message for another server that is not to be lost. Everything but `key` is sealed under the sender's epoch (H02).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboundDraft {
+    /// Its name.
+    pub key: OutboundKey,
+    /// The domain of ours that it comes from.
+    pub here: String,
+    /// The domain of the server that it goes to.
+    pub peer: String,
+    /// The sender, whose epoch key seals it and with whose account it goes.
+    pub owner: BareJid,
+    /// Until when it is tried. Kept to the minute, rounded up.
+    pub deadline: UnixSeconds,
+    /// The stanza, in whatever form the caller understands.
+    pub payload: Bytes,
+}
+
+/// A message that another server has not taken yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboundRow {
+    /// Its name.
+    pub key: OutboundKey,
+    /// The domain of ours that it comes from.
+    pub here: String,
+    /// The domain of the server that it goes to.
+    pub peer: String,
+    /// The sender.
+    pub owner: BareJid,
+    /// Until when it is tried, a whole minute.
+    pub deadline: UnixSeconds,
+    /// What was stored.
+    pub payload: Bytes,
+    /// Grows in the order of commit and never comes back.
+    pub position: i64,
+}
+
+/// Messages that wait for other servers.
+///
+/// Calls take effect in their order, whether or not the futures are polled: `taken` behind a `keep` that still waits for
+/// its commit deletes what that would have stored, and `keep` resolves all the same. Nothing goes at its deadline: who
+/// sent it wants to know, so the caller sends it back and says `taken`. What nobody fetched goes with its day, 7 days
+/// after it came or when the retention ends, whichever is earlier.
+pub trait OutboundStore: Send + Sync {
+    /// Stores all of them or none; resolves after the commit. A key that is there already is left as it is.
+    fn keep(&self, rows: Vec<OutboundDraft>) -> BoxFuture<'_, Stored<()>>;
+    /// Deletes them; unknown keys are fine. After an error they may still be there: ask again, or they are sent twice.
+    fn taken(&self, keys: Vec<OutboundKey>) -> BoxFuture<'_, Stored<()>>;
+    /// What is committed behind position `after`, oldest first, at most `limit`; fewer mean that there is no more. Rows
+    /// whose key is gone or that do not open are deleted instead.
+    fn waiting(&self, after: i64, limit: usize) -> BoxFuture<'_, Stored<Vec<OutboundRow>>>;
+}
+
 /// A declared collection of [`Records`](crate::Records).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collection {
@@ -344,6 +401,8 @@ pub struct Stores {
     pub rosters: Arc<dyn Rosters>,
     /// Archives.
     pub archive: Arc<dyn Archive>,
+    /// What waits for other servers.
+    pub outbound: Arc<dyn OutboundStore>,
     /// Records.
     pub records: Arc<dyn RecordStore>,
     /// Server secrets.

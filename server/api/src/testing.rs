@@ -8,4 +8,4 @@ mod store;
 
 pub use contacts::FakeContacts;
 pub use host::{FakeHost, FakeOutbox, FakeTasks, Installed, for_service, now, on_the_wire, xml};
-pub use store::{MemoryArchive, MemoryRecords};
+pub use store::{MemoryArchive, MemoryOutbound, MemoryRecords};

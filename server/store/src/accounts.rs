@@ -4,11 +4,12 @@ use crate::{
     engine::{Connection, Readers, Row, Value},
     fault::Refusal,
     open::read,
+    outbound,
     seal::keyed_hash,
     secrets::SecretStore,
     sql,
     unit::Operation,
-    vault::Doomed,
+    vault::{Doomed, Vault},
     writer::Queue,
 };
 use bocage_api::{
@@ -26,12 +27,13 @@ const NO_LOCALPART: StoreError = StoreError::Corrupt("an account has a localpart
 pub(crate) struct AccountStore {
     queue: Queue,
     readers: Readers,
+    vault: Arc<Vault>,
     secrets: Arc<SecretStore>,
 }
 
 impl AccountStore {
-    pub(crate) fn new(queue: Queue, readers: Readers, secrets: Arc<SecretStore>) -> Self {
-        Self { queue, readers, secrets }
+    pub(crate) fn new(database: (Queue, Readers), vault: Arc<Vault>, secrets: Arc<SecretStore>) -> Self {
+        Self { queue: database.0, readers: database.1, vault, secrets }
     }
 
     /// What is kept of an address that is gone: nobody reads it back without the secret (H06).
@@ -112,6 +114,7 @@ impl Operation for SetKeys {
 struct Delete {
     account: BareJid,
     tombstone: [u8; 32],
+    vault: Arc<Vault>,
 }
 impl Operation for Delete {
     type Output = bool;
@@ -122,6 +125,7 @@ impl Operation for Delete {
             let deleted = tx.execute(&sql::DELETE_ACCOUNT, &[host.into(), localpart.into()]).await? > 0;
             // What came in since the sweeps.
             tx.execute(&sql::SWEEP_OWNER, &[owner.into(), i64::MAX.into()]).await?;
+            outbound::forget(tx, &self.vault, &self.account).await?;
             for statement in [&sql::DELETE_ROSTER_ITEMS, &sql::DELETE_ROSTER, &sql::DELETE_RECORDS] {
                 tx.execute(statement, &[owner.into()]).await?;
             }
@@ -170,7 +174,7 @@ impl Accounts for AccountStore {
             // Keys first: whatever fails from here on, the messages are gone, and asking again finishes the rest.
             self.queue.destroy_keys(Doomed::Of(account.clone())).await?;
             while self.queue.write(SweepOwner(account.clone(), SWEEP)).await? > 0 {}
-            let deleted = self.queue.write(Delete { account: account.clone(), tombstone }).await?;
+            let deleted = self.queue.write(Delete { account: account.clone(), tombstone, vault: self.vault.clone() }).await?;
             // What came in between has a key again.
             self.queue.destroy_keys(Doomed::Of(account)).await?;
             Ok(deleted)

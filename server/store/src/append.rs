@@ -69,7 +69,7 @@ impl Appends {
                 Err(error) => append.outcome = Some(Err(error)),
             }
         }
-        insert_rows(tx, &sealed).await
+        Ok(tx.insert(&sql::APPEND, &sealed, columns).await?)
     }
 
     /// Refuses those whose owner holds enough already.
@@ -107,18 +107,6 @@ async fn held_counts(tx: &mut Connection, owners: &HashSet<&str>) -> Result<Hash
 }
 
 type Placed<'a> = (i64, &'a ArchiveEntry, SealedRow);
-
-/// In statements of as few different sizes as do, so that all stay prepared.
-async fn insert_rows(tx: &mut Connection, mut rows: &[Placed<'_>]) -> Result<(), Refusal> {
-    for (size, statement) in sql::APPEND.iter() {
-        while let Some((chunk, rest)) = rows.split_at_checked(*size) {
-            let values: Vec<Value<'_>> = chunk.iter().flat_map(columns).collect();
-            tx.execute(statement, &values).await?;
-            rows = rest;
-        }
-    }
-    Ok(())
-}
 
 fn columns<'a>((position, entry, row): &'a Placed<'_>) -> [Value<'a>; sql::ARCHIVE_COLUMNS] {
     [

@@ -3,7 +3,7 @@
 use crate::{
     append::Append,
     clockgate::ClockGate,
-    engine::{Connection, Readers, Row},
+    engine::{Connection, Readers, Row, Sql},
     fault::Refusal,
     open::read,
     seal::{Day, Place, day_of},
@@ -24,6 +24,8 @@ use std::{sync::Arc, time::Duration};
 const SWEEP: i64 = 500;
 /// Rows read at once.
 const PAGE: usize = 500;
+/// Days that a message waits for another server at most, whatever the retention.
+const OUTBOUND_DAYS: i64 = 7;
 
 /// The table of archives.
 pub(crate) struct Archives {
@@ -85,14 +87,17 @@ impl Archives {
         Ok(Some(ArchiveRow { position, entry }))
     }
 
-    async fn destroy_before(&self, day: Day) -> Stored<u64> {
+    async fn destroy_before(&self, day: Day, today: Day) -> Stored<u64> {
         self.queue.destroy_keys(Doomed::Before(day)).await?;
+        let outbound = day.max(today - OUTBOUND_DAYS);
         let mut deleted = 0;
-        loop {
-            let rows = self.queue.sweep(Sweep(day)).await?;
-            deleted += rows;
-            if rows == 0 {
-                break;
+        for (statement, day) in [(&sql::SWEEP_ARCHIVE, day), (&sql::SWEEP_OUTBOUND, outbound)] {
+            loop {
+                let rows = self.queue.sweep(Sweep(statement, day)).await?;
+                deleted += rows;
+                if rows == 0 {
+                    break;
+                }
             }
         }
         if deleted > 0 {
@@ -102,11 +107,11 @@ impl Archives {
     }
 }
 
-struct Sweep(Day);
+struct Sweep(&'static Sql, Day);
 impl Operation for Sweep {
     type Output = u64;
     fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<u64, Refusal>> {
-        Box::pin(async { Ok(tx.execute(&sql::SWEEP_ARCHIVE, &[self.0.into(), SWEEP.into()]).await?) })
+        Box::pin(async { Ok(tx.execute(self.0, &[self.1.into(), SWEEP.into()]).await?) })
     }
 }
 
@@ -166,7 +171,7 @@ impl Archive for Archives {
             if stored_wall(&self.readers).await? != Some(wall) {
                 self.queue.write(SetWall(wall)).await?;
             }
-            self.destroy_before(day_of(wall.saturating_sub(self.retention))).await
+            self.destroy_before(day_of(wall.saturating_sub(self.retention)), day_of(wall)).await
         })
     }
 }

@@ -9,7 +9,7 @@ use jid::Jid;
 const VERSION: u8 = 1;
 /// Length of a field that is not there.
 const ABSENT: u32 = u32::MAX;
-const DAMAGED: StoreError = StoreError::Corrupt("the content of an archive row");
+pub(crate) const DAMAGED: StoreError = StoreError::Corrupt("the content of a row");
 
 /// The sealed part of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,8 @@ pub(crate) fn encode(entry: &ArchiveEntry, out: &mut Vec<u8>) -> Result<(), Stor
     Ok(())
 }
 
-fn field(text: Option<&str>, out: &mut Vec<u8>) -> Result<(), StoreError> {
+/// Appends a text with its length.
+pub(crate) fn field(text: Option<&str>, out: &mut Vec<u8>) -> Result<(), StoreError> {
     let Some(text) = text else {
         out.extend_from_slice(&ABSENT.to_le_bytes());
         return Ok(());
@@ -68,7 +69,8 @@ fn address(rest: &mut &[u8]) -> Result<Jid, StoreError> {
     Jid::new(&text(rest)?.ok_or(DAMAGED)?).map_err(|_| DAMAGED)
 }
 
-fn text(rest: &mut &[u8]) -> Result<Option<String>, StoreError> {
+/// Reads what [`field`] wrote.
+pub(crate) fn text(rest: &mut &[u8]) -> Result<Option<String>, StoreError> {
     let (length, behind) = rest.split_first_chunk::<4>().ok_or(DAMAGED)?;
     *rest = behind;
     let length = u32::from_le_bytes(*length);

@@ -2,7 +2,7 @@
 //!
 //! Values are bound by position (`$1`), integers are always 64 bits and flags are integers, so that one row type does.
 
-use crate::batch::TRANSACTION;
+use crate::{batch::TRANSACTION, sql::Inserts};
 use sqlx::{
     Arguments, ConnectOptions, Connection as _, Row as _,
     postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow},
@@ -154,6 +154,22 @@ impl Connection {
             Either::Sqlite(done) => done.rows_affected(),
             Either::Postgres(done) => done.rows_affected(),
         })
+    }
+    /// Inserts by statements of as few different sizes as do, so that all stay prepared.
+    pub(crate) async fn insert<R, const COLUMNS: usize>(
+        &mut self,
+        statements: &Inserts,
+        mut rows: &[R],
+        columns: for<'a> fn(&'a R) -> [Value<'a>; COLUMNS],
+    ) -> Result<(), sqlx::Error> {
+        for (size, statement) in statements {
+            while let Some((chunk, rest)) = rows.split_at_checked(*size) {
+                let values: Vec<Value<'_>> = chunk.iter().flat_map(columns).collect();
+                self.execute(statement, &values).await?;
+                rows = rest;
+            }
+        }
+        Ok(())
     }
     /// Runs a statement for all of its rows.
     pub(crate) async fn rows(&mut self, sql: &Sql, values: &[Value<'_>]) -> Result<Vec<Row>, sqlx::Error> {

@@ -14,6 +14,7 @@ mod engine;
 mod fault;
 mod keyfile;
 mod open;
+mod outbound;
 mod permissions;
 mod records;
 mod rosters;

@@ -7,6 +7,7 @@ use crate::{
     clockgate::ClockGate,
     engine::{Connection, Either, Readers, Target},
     keyfile::KeyFile,
+    outbound::Outbound,
     permissions,
     records::RecordTable,
     rosters::RosterStore,
@@ -150,8 +151,9 @@ impl Store {
         let gate = Arc::new(ClockGate::new(clock.clone(), wall));
         let secrets = Arc::new(SecretStore::new(queue.clone(), entropy));
         let stores = Stores {
-            accounts: Arc::new(AccountStore::new(queue.clone(), readers.clone(), secrets.clone())),
+            accounts: Arc::new(AccountStore::new((queue.clone(), readers.clone()), vault.clone(), secrets.clone())),
             rosters: Arc::new(RosterStore::new(queue.clone(), readers.clone())),
+            outbound: Arc::new(Outbound::new((queue.clone(), readers.clone()), vault.clone(), clock.clone())),
             archive: Arc::new(Archives::new((queue.clone(), readers.clone()), vault, (gate.clone(), config.retention))),
             records: Arc::new(RecordTable::new((queue.clone(), readers.clone()), clock.clone(), gate.clone())),
             secrets,

@@ -5,8 +5,11 @@
 //! row key  = HKDF-SHA256(ek, "bocage/sealed-archive/1/row/" segment)      AES-256-GCM, random nonce in front
 //! with key = HKDF-SHA256(ek, "bocage/sealed-archive/1/with")             tag = HMAC-SHA256(key, JID), 16 bytes
 //! ref key  = HKDF-SHA256(ek, "bocage/sealed-archive/1/ref/" owner)        tag = HMAC-SHA256(key, bare JID, NUL, id)
+//! outbound = HKDF-SHA256(ek, "bocage/sealed-archive/1/outbound/row")      AES-256-GCM as above
+//! epoch    = HKDF-SHA256(ek, "bocage/sealed-archive/1/outbound/epoch")    its first 16 bytes name the key in the row
 //! ```
 
+use crate::outbound::OutboundKeys;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use bocage_api::{clock::UnixSeconds, store::StoreError};
 use hkdf::Hkdf;
@@ -15,12 +18,12 @@ use jid::{BareJid, Jid};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-const LABEL: &[u8] = b"bocage/sealed-archive/1/";
+pub(crate) const LABEL: &[u8] = b"bocage/sealed-archive/1/";
 /// Bytes of a tag.
 pub(crate) const TAG: usize = 16;
 const SECONDS_PER_DAY: i64 = 86_400;
-const WILL_NOT_OPEN: StoreError = StoreError::Corrupt("an archive row does not open");
-const NO_KEY: StoreError = StoreError::Corrupt("a key has the wrong length");
+const WILL_NOT_OPEN: StoreError = StoreError::Corrupt("a row does not open");
+pub(crate) const NO_KEY: StoreError = StoreError::Corrupt("a key has the wrong length");
 
 /// Number of a day since 1970-01-01 UTC.
 pub(crate) type Day = i64;
@@ -57,14 +60,45 @@ impl Place<'_> {
     }
 }
 
-/// What is derived from one epoch key.
-pub(crate) struct DayKeys {
-    row: LessSafeKey,
-    with: EpochKey,
-    reference: EpochKey,
+/// Seals rows for their places.
+pub(crate) struct RowKey(LessSafeKey);
+
+impl RowKey {
+    pub(crate) fn derive(ek: &EpochKey, info: &[&[u8]]) -> Result<Self, StoreError> {
+        let key = derive(ek, info)?;
+        UnboundKey::new(&AES_256_GCM, key.as_slice()).map(|key| Self(LessSafeKey::new(key))).map_err(|_| NO_KEY)
+    }
+    /// Seals in place what stands in `buffer` behind the first [`NONCE_LEN`] bytes, which become the nonce.
+    pub(crate) fn seal(&self, place: Vec<u8>, nonce: [u8; NONCE_LEN], mut buffer: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        let (head, plain) = buffer.split_first_chunk_mut::<NONCE_LEN>().ok_or(NO_KEY)?;
+        *head = nonce;
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(place), plain).map_err(|_| NO_KEY)?;
+        buffer.extend_from_slice(tag.as_ref());
+        Ok(buffer)
+    }
+    /// Opens what [`RowKey::seal`] made.
+    pub(crate) fn open(&self, place: Vec<u8>, sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let mut sealed = Zeroizing::new(sealed);
+        let (nonce, text) = sealed.split_first_chunk_mut::<NONCE_LEN>().ok_or(WILL_NOT_OPEN)?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let plain = self.0.open_in_place(nonce, Aad::from(place), text).map_err(|_| WILL_NOT_OPEN)?;
+        let length = plain.len();
+        sealed.drain(..NONCE_LEN);
+        sealed.truncate(length);
+        Ok(sealed)
+    }
 }
 
-fn derive(ek: &EpochKey, info: &[&[u8]]) -> Result<EpochKey, StoreError> {
+/// What is derived from one epoch key.
+pub(crate) struct DayKeys {
+    row: RowKey,
+    with: EpochKey,
+    reference: EpochKey,
+    pub(crate) outbound: OutboundKeys,
+}
+
+pub(crate) fn derive(ek: &EpochKey, info: &[&[u8]]) -> Result<EpochKey, StoreError> {
     let mut key = Zeroizing::new([0; 32]);
     Hkdf::<Sha256>::new(None, ek.as_slice()).expand_multi_info(info, key.as_mut_slice()).map_err(|_| NO_KEY)?;
     Ok(key)
@@ -83,11 +117,11 @@ fn tag(key: &EpochKey, parts: &[&[u8]]) -> Result<[u8; TAG], StoreError> {
 
 impl DayKeys {
     pub(crate) fn new(ek: &EpochKey, owner: &BareJid) -> Result<Self, StoreError> {
-        let row = derive(ek, &[LABEL, b"row/"])?;
         Ok(Self {
-            row: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, row.as_slice()).map_err(|_| NO_KEY)?),
+            row: RowKey::derive(ek, &[LABEL, b"row/"])?,
             with: derive(ek, &[LABEL, b"with"])?,
             reference: derive(ek, &[LABEL, b"ref/", owner.as_str().as_bytes()])?,
+            outbound: OutboundKeys::new(ek)?,
         })
     }
     /// Finds the rows exchanged with an address without naming it.
@@ -98,25 +132,13 @@ impl DayKeys {
     pub(crate) fn reference_tag(&self, from: &Jid, message_id: &str) -> Result<[u8; TAG], StoreError> {
         tag(&self.reference, &[from.to_bare().as_str().as_bytes(), b"\0", message_id.as_bytes()])
     }
-    /// Seals in place what stands in `buffer` behind the first [`NONCE_LEN`] bytes, which become the nonce.
-    pub(crate) fn seal(&self, place: &Place<'_>, nonce: [u8; NONCE_LEN], mut buffer: Vec<u8>) -> Result<Vec<u8>, StoreError> {
-        let (head, plain) = buffer.split_first_chunk_mut::<NONCE_LEN>().ok_or(NO_KEY)?;
-        *head = nonce;
-        let aad = Aad::from(place.authenticated());
-        let tag = self.row.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, plain).map_err(|_| NO_KEY)?;
-        buffer.extend_from_slice(tag.as_ref());
-        Ok(buffer)
+    /// See [`RowKey::seal`].
+    pub(crate) fn seal(&self, place: &Place<'_>, nonce: [u8; NONCE_LEN], buffer: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        self.row.seal(place.authenticated(), nonce, buffer)
     }
-    /// Opens what [`DayKeys::seal`] made.
+    /// See [`RowKey::open`].
     pub(crate) fn open(&self, place: &Place<'_>, sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        let mut sealed = Zeroizing::new(sealed);
-        let (nonce, text) = sealed.split_first_chunk_mut::<NONCE_LEN>().ok_or(WILL_NOT_OPEN)?;
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let plain = self.row.open_in_place(nonce, Aad::from(place.authenticated()), text).map_err(|_| WILL_NOT_OPEN)?;
-        let length = plain.len();
-        sealed.drain(..NONCE_LEN);
-        sealed.truncate(length);
-        Ok(sealed)
+        self.row.open(place.authenticated(), sealed)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 macro_rules! statements {
     ($($name:ident = $kind:ident($($text:expr),+ $(,)?);)+) => {
         $(pub(crate) static $name: Sql = Sql::$kind($($text),+);)+
-        /// All statements but the appends, with their names.
+        /// All statements but the inserts of many rows, with their names.
         #[cfg(test)]
         pub(crate) static ALL: &[(&str, &Sql)] = &[$((stringify!($name), &$name)),+];
     };
@@ -70,6 +70,18 @@ statements! {
     SWEEP_ARCHIVE = shared("DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE day < $1 ORDER BY day LIMIT $2)");
     SWEEP_OWNER = shared("DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE owner = $1 LIMIT $2)");
 
+    OUTBOUND = shared("SELECT position, key, day, epoch, sealed FROM outbound WHERE position > $1 ORDER BY position LIMIT $2");
+    TAKE_OUTBOUND = each(
+        "DELETE FROM outbound WHERE key IN (SELECT unhex(value) FROM json_each($1))",
+        "DELETE FROM outbound WHERE key IN (SELECT decode(jsonb_array_elements_text($1::text::jsonb), 'hex'))",
+    );
+    OUTBOUND_EPOCHS = shared("SELECT DISTINCT day, epoch FROM outbound");
+    FORGET_OUTBOUND = each(
+        "DELETE FROM outbound WHERE epoch IN (SELECT unhex(value) FROM json_each($1))",
+        "DELETE FROM outbound WHERE epoch IN (SELECT decode(jsonb_array_elements_text($1::text::jsonb), 'hex'))",
+    );
+    SWEEP_OUTBOUND = shared("DELETE FROM outbound WHERE position IN (SELECT position FROM outbound WHERE day < $1 LIMIT $2)");
+
     RECORD = shared("SELECT revision, value, key FROM record \
         WHERE owner = $1 AND collection = $2 AND key = $3 AND (written IS NULL OR written > $4)");
     RECORD_REVISION = shared("SELECT revision, written FROM record WHERE owner = $1 AND collection = $2 AND key = $3");
@@ -96,18 +108,32 @@ statements! {
 
 /// Columns of an archive row.
 pub(crate) const ARCHIVE_COLUMNS: usize = 11;
+/// Columns of an outbound row.
+pub(crate) const OUTBOUND_COLUMNS: usize = 5;
 
-/// Appends by their number of rows, the largest first.
-pub(crate) static APPEND: LazyLock<[(usize, Sql); 3]> =
-    LazyLock::new(|| [64, 8, 1].map(|rows| (rows, Sql::shared(append(rows)))));
+/// A statement by the number of rows that it inserts, the largest first.
+pub(crate) type Inserts = [(usize, Sql); 3];
+
+/// Appends to archives.
+pub(crate) static APPEND: LazyLock<Inserts> = LazyLock::new(|| {
+    let columns = "position, owner, id, day, stamp, segment, with_bare, with_full, ref, held, sealed";
+    inserts(&format!("archive ({columns})"), ARCHIVE_COLUMNS, "")
+});
+
+/// Additions to what waits for other servers.
+pub(crate) static KEEP_OUTBOUND: LazyLock<Inserts> =
+    LazyLock::new(|| inserts("outbound (position, key, day, epoch, sealed)", OUTBOUND_COLUMNS, " ON CONFLICT (key) DO NOTHING"));
+
+fn inserts(into: &str, columns: usize, end: &str) -> Inserts {
+    [64, 8, 1].map(|rows| (rows, Sql::shared(insert(into, (rows, columns), end))))
+}
 
 /// Leaks once per size: prepared statements are kept by their static text.
-fn append(rows: usize) -> &'static str {
+fn insert(into: &str, (rows, columns): (usize, usize), end: &str) -> &'static str {
     let row = |row: usize| {
-        let values: Vec<String> = (1..=ARCHIVE_COLUMNS).map(|column| format!("${}", row * ARCHIVE_COLUMNS + column)).collect();
+        let values: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
         format!("({})", values.join(", "))
     };
     let values: Vec<String> = (0..rows).map(row).collect();
-    let columns = "position, owner, id, day, stamp, segment, with_bare, with_full, ref, held, sealed";
-    String::leak(format!("INSERT INTO archive ({columns}) VALUES {}", values.join(", ")))
+    String::leak(format!("INSERT INTO {into} VALUES {}{end}", values.join(", ")))
 }

@@ -3,16 +3,17 @@
 use crate::{
     codec::{self, Content},
     keyfile::{KeyFile, KeyName, Keys, owner_tag, record},
+    outbound::{self, Epoch, OutboundKeys, Slot},
     seal::{Day, DayKeys, EpochKey, Place, TAG, day_of},
 };
 use aws_lc_rs::aead::{AES_256_GCM, NONCE_LEN};
 use bocage_api::{
     clock::Entropy,
-    store::{ArchiveEntry, StoreError},
+    store::{ArchiveEntry, OutboundDraft, OutboundRow, StoreError},
 };
 use jid::BareJid;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 use zeroize::Zeroizing;
@@ -71,7 +72,7 @@ impl Vault {
     pub(crate) fn seal(&self, entry: &ArchiveEntry, position: i64) -> Result<SealedRow, StoreError> {
         let day = day_of(entry.stamp);
         let keys = self.day_keys(day, &entry.owner)?;
-        let keys = keys.ok_or_else(|| StoreError::Unavailable("the key store cannot be written".to_owned()))?;
+        let keys = keys.ok_or_else(no_key)?;
         let with_full = keys.with_tag(entry.with.as_str())?;
         let bare = entry.with.to_bare();
         Ok(SealedRow {
@@ -107,12 +108,56 @@ impl Vault {
         }
     }
 
+    /// Seals an outbound row for its place. Its key must be there.
+    pub(crate) fn seal_outbound(&self, draft: &OutboundDraft, slot: &Slot) -> Result<(Epoch, Vec<u8>), StoreError> {
+        let keys = self.day_keys(slot.day, &draft.owner)?.ok_or_else(no_key)?;
+        let mut buffer = Vec::with_capacity(128 + draft.payload.len() + AES_256_GCM.tag_len());
+        let sealed = match self.sealing {
+            Sealing::Epoch => {
+                buffer.resize(NONCE_LEN, 0);
+                outbound::encode(draft, &mut buffer)?;
+                keys.outbound.seal(slot, self.entropy.bytes(), buffer)?
+            }
+            #[cfg(test)]
+            Sealing::Raw => outbound::encode(draft, &mut buffer).map(|()| buffer)?,
+        };
+        Ok((keys.outbound.epoch, sealed))
+    }
+
+    /// Opens an outbound row.
+    pub(crate) fn open_outbound(&self, keys: &OutboundKeys, slot: &Slot, sealed: Vec<u8>) -> Result<OutboundRow, StoreError> {
+        match self.sealing {
+            Sealing::Epoch => outbound::decode(slot, &keys.open(slot, sealed)?),
+            #[cfg(test)]
+            Sealing::Raw => outbound::decode(slot, &sealed),
+        }
+    }
+
+    /// The keys of these epochs as far as they are there, without those of `but`.
+    pub(crate) fn outbound_keys(
+        &self,
+        epochs: &HashSet<(Day, Epoch)>,
+        but: Option<&BareJid>,
+    ) -> Result<HashMap<(Day, Epoch), OutboundKeys>, StoreError> {
+        let days: HashSet<Day> = epochs.iter().map(|(day, _)| *day).collect();
+        let but = but.map(owner_tag);
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = HashMap::new();
+        for (name, ek) in keys.iter().filter(|(name, _)| days.contains(&name.0) && Some(name.1) != but) {
+            let epoch = (name.0, outbound::epoch(ek)?);
+            if epochs.contains(&epoch) {
+                found.insert(epoch, OutboundKeys::new(ek)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// Makes the keys that rows of these days and owners need. They are durable when it returns.
     pub(crate) async fn ensure(&self, file: &mut KeyFile, wanted: &[(Day, &BareJid)]) -> std::io::Result<()> {
         let new = {
             let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
             let names = wanted.iter().map(|(day, owner)| (*day, owner_tag(owner)));
-            names.filter(|name| !keys.contains_key(name)).collect::<std::collections::HashSet<_>>()
+            names.filter(|name| !keys.contains_key(name)).collect::<HashSet<_>>()
         };
         if new.is_empty() {
             return Ok(());
@@ -150,6 +195,10 @@ impl Vault {
         }
         file.rewrite(self.records().into_iter()).await
     }
+}
+
+fn no_key() -> StoreError {
+    StoreError::Unavailable("the key store cannot be written".to_owned())
 }
 
 /// Which keys are to go.

@@ -9,6 +9,7 @@ use crate::{
     engine::{Connection, Readers, Target},
     fault::store_error,
     keyfile::KeyFile,
+    outbound::{Change, Changes},
     unit::{Job, Operation, Unit},
     vault::{Doomed, Vault},
 };
@@ -30,6 +31,7 @@ pub(crate) const BATCH: usize = 256;
 /// What the writer is asked for.
 pub(crate) enum Work {
     Append(Box<Append>),
+    Outbound(Change),
     Unit(Box<dyn Unit>),
     /// Runs between transactions.
     Apart(Apart, oneshot::Sender<Stored<()>>),
@@ -46,6 +48,7 @@ impl Work {
     fn refuse(self, error: StoreError) {
         match self {
             Self::Append(append) => append.refuse(error),
+            Self::Outbound(change) => change.refuse(error),
             Self::Unit(mut unit) => {
                 unit.refuse(error);
                 unit.settle();
@@ -90,6 +93,9 @@ impl Queue {
     }
     pub(crate) fn append(&self, append: (Append, oneshot::Receiver<Stored<i64>>)) -> Ticket<i64> {
         self.push(Work::Append(Box::new(append.0)), append.1)
+    }
+    pub(crate) fn outbound(&self, change: (Change, oneshot::Receiver<Stored<()>>)) -> Ticket<()> {
+        self.push(Work::Outbound(change.0), change.1)
     }
     pub(crate) fn destroy_keys(&self, doomed: Doomed) -> Ticket<()> {
         let (caller, receiver) = oneshot::channel();
@@ -193,27 +199,18 @@ impl Writer {
         }
     }
 
-    /// Everything that waits, up to [`BATCH`]; neighbouring appends become one unit.
+    /// Everything that waits, up to [`BATCH`].
     fn collect(&mut self, first: Work) -> Vec<Box<dyn Unit>> {
-        let mut units: Vec<Box<dyn Unit>> = Vec::new();
-        let mut appends: Option<Appends> = None;
+        let mut batch = Batch::new(self.vault.clone());
         let mut work = Some(first);
         for _ in 0..BATCH {
-            match (work.take().or_else(|| self.work.try_recv().ok()), appends.as_mut()) {
-                (Some(Work::Append(append)), Some(appends)) => appends.push(*append),
-                (Some(Work::Append(append)), None) => appends = Some(Appends::new(*append, self.vault.clone())),
-                (Some(Work::Unit(unit)), _) => {
-                    units.extend(appends.take().map(|appends| Box::new(appends) as Box<dyn Unit>));
-                    units.push(unit);
-                }
-                (apart, _) => {
-                    self.next = apart;
-                    break;
-                }
+            let Some(next) = work.take().or_else(|| self.work.try_recv().ok()) else { break };
+            if let Some(apart) = batch.add(next) {
+                self.next = Some(apart);
+                break;
             }
         }
-        units.extend(appends.map(|appends| Box::new(appends) as Box<dyn Unit>));
-        units
+        batch.close()
     }
 
     async fn write(&mut self, units: Vec<Box<dyn Unit>>) {
@@ -254,5 +251,46 @@ impl Writer {
                 Err(_) => Err(self.transactions.give_up()),
             },
         }
+    }
+}
+
+/// Units in their order; appends and outbound changes that no unit parts become one each. They touch different tables.
+struct Batch {
+    units: Vec<Box<dyn Unit>>,
+    appends: Option<Appends>,
+    outbound: Option<Changes>,
+    vault: Arc<Vault>,
+}
+
+impl Batch {
+    fn new(vault: Arc<Vault>) -> Self {
+        Self { units: Vec::new(), appends: None, outbound: None, vault }
+    }
+    /// Gives back what is no part of a transaction.
+    fn add(&mut self, work: Work) -> Option<Work> {
+        match work {
+            Work::Append(append) => match &mut self.appends {
+                Some(appends) => appends.push(*append),
+                none => *none = Some(Appends::new(*append, self.vault.clone())),
+            },
+            Work::Outbound(change) => match &mut self.outbound {
+                Some(changes) => changes.push(change),
+                none => *none = Some(Changes::new(change, self.vault.clone())),
+            },
+            Work::Unit(unit) => {
+                self.part();
+                self.units.push(unit);
+            }
+            apart @ Work::Apart(..) => return Some(apart),
+        }
+        None
+    }
+    fn part(&mut self) {
+        self.units.extend(self.appends.take().map(|appends| Box::new(appends) as Box<dyn Unit>));
+        self.units.extend(self.outbound.take().map(|changes| Box::new(changes) as Box<dyn Unit>));
+    }
+    fn close(mut self) -> Vec<Box<dyn Unit>> {
+        self.part();
+        self.units
     }
 }

@@ -1,6 +1,6 @@
 //! A host without a server: clock and dice stand still, tasks and stanzas are collected.
 
-use super::{FakeContacts, MemoryArchive, MemoryRecords, store};
+use super::{FakeContacts, MemoryArchive, MemoryOutbound, MemoryRecords, store};
 use crate::{
     Action, Asker, Checkpoints, Clock, DiscoPart, DiscoPort, DiscoTarget, Entity, Entropy, FromHost, Host, HostHandles,
     InstallError, IqPayload, Module, OutboxPort, Relation, Reply, Stanza, StanzaError, States, TaskPort,
@@ -71,6 +71,8 @@ pub struct FakeHost {
     pub records: Arc<MemoryRecords>,
     /// Archives.
     pub archive: Arc<MemoryArchive>,
+    /// What waits for other servers.
+    pub outbound: Arc<MemoryOutbound>,
     /// Rosters.
     pub contacts: Arc<FakeContacts>,
     /// What was sent.
@@ -102,6 +104,7 @@ impl FakeHost {
             wall: Arc::new(AtomicI64::new(1_700_000_000)),
             records: Arc::default(),
             archive: Arc::default(),
+            outbound: Arc::default(),
             contacts: Arc::default(),
             outbox: Arc::default(),
             tasks: Arc::default(),
@@ -125,6 +128,7 @@ impl FakeHost {
                 accounts: Arc::new(store::Nobody),
                 rosters: self.contacts.clone(),
                 archive: self.archive.clone(),
+                outbound: self.outbound.clone(),
                 records: self.records.clone(),
                 secrets: Arc::new(store::Nobody),
             },

@@ -3,8 +3,8 @@
 use crate::{
     clock::UnixSeconds,
     store::{
-        AccountKeys, Accounts, Archive, ArchiveEntry, ArchiveRow, Collection, Creation, KeyStatistics, Page, Record, RecordStore,
-        Secrets, StoreError, Stored,
+        AccountKeys, Accounts, Archive, ArchiveEntry, ArchiveRow, Collection, Creation, KeyStatistics, OutboundDraft,
+        OutboundKey, OutboundRow, OutboundStore, Page, Record, RecordStore, Secrets, StoreError, Stored,
     },
 };
 use futures_util::future::BoxFuture;
@@ -12,7 +12,10 @@ use jid::{BareJid, DomainPart};
 use std::{
     collections::BTreeMap,
     ops::Bound,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 use zeroize::Zeroizing;
 
@@ -154,6 +157,58 @@ impl Archive for MemoryArchive {
     }
     fn expire(&self, _: UnixSeconds) -> BoxFuture<'_, Stored<u64>> {
         ready(Ok(0))
+    }
+}
+
+/// Outbound messages in memory.
+#[derive(Default)]
+pub struct MemoryOutbound {
+    rows: Mutex<Vec<OutboundRow>>,
+    last: AtomicI64,
+    failure: Mutex<Option<StoreError>>,
+}
+impl MemoryOutbound {
+    /// From now on every call fails like this; `None` = works again.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn fail_with(&self, error: Option<StoreError>) {
+        *self.failure.lock().unwrap() = error;
+    }
+    /// All rows.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn rows(&self) -> Vec<OutboundRow> {
+        self.rows.lock().unwrap().clone()
+    }
+    fn edit<T>(&self, edit: impl FnOnce(&mut Vec<OutboundRow>) -> T) -> Stored<T> {
+        match self.failure.lock().unwrap().clone() {
+            Some(error) => Err(error),
+            None => Ok(edit(&mut self.rows.lock().unwrap())),
+        }
+    }
+    fn row(&self, draft: OutboundDraft) -> OutboundRow {
+        let OutboundDraft { key, here, peer, owner, deadline, payload } = draft;
+        let deadline = deadline.saturating_add(59).div_euclid(60).saturating_mul(60);
+        OutboundRow { key, here, peer, owner, deadline, payload, position: self.last.fetch_add(1, Ordering::Relaxed) + 1 }
+    }
+}
+impl OutboundStore for MemoryOutbound {
+    fn keep(&self, drafts: Vec<OutboundDraft>) -> BoxFuture<'_, Stored<()>> {
+        ready(self.edit(|rows| {
+            for draft in drafts {
+                if !rows.iter().any(|row| row.key == draft.key) {
+                    rows.push(self.row(draft));
+                }
+            }
+        }))
+    }
+    fn taken(&self, keys: Vec<OutboundKey>) -> BoxFuture<'_, Stored<()>> {
+        ready(self.edit(|rows| rows.retain(|row| !keys.contains(&row.key))))
+    }
+    fn waiting(&self, after: i64, limit: usize) -> BoxFuture<'_, Stored<Vec<OutboundRow>>> {
+        ready(self.edit(|rows| rows.iter().filter(|row| row.position > after).take(limit).cloned().collect()))
     }
 }
 

@@ -44,9 +44,19 @@ CREATE UNIQUE INDEX archive_id ON archive (owner, id);
 CREATE INDEX archive_held ON archive (owner, position) WHERE held = 1;
 CREATE INDEX archive_day ON archive (day);
 
--- The last position given out: positions grow in the order of commit and never come back.
+-- The last position given out, here and in `outbound`: positions grow in the order of commit and never come back.
 CREATE TABLE archive_position (only_row BIGINT NOT NULL PRIMARY KEY CHECK (only_row = 1), last BIGINT NOT NULL);
 INSERT INTO archive_position (only_row, last) VALUES (1, 0);
+
+-- What other servers have not taken yet. `epoch` is drawn from the key of the day and the sender: without the keys it
+-- says neither who sends nor that two days' rows are the same person's. To whom, how long and what: all sealed.
+CREATE TABLE outbound (
+    position BIGINT PRIMARY KEY,
+    key BYTEA NOT NULL UNIQUE,
+    day BIGINT NOT NULL,
+    epoch BYTEA NOT NULL,
+    sealed BYTEA NOT NULL
+);
 
 CREATE TABLE record (
     owner TEXT COLLATE "C" NOT NULL,

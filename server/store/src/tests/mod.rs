@@ -3,6 +3,7 @@
 
 mod content;
 mod faults;
+mod outbound;
 mod secrecy;
 mod speed;
 mod statements;

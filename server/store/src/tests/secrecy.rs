@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const BODY: &str = "the-hedgehog-sleeps-under-the-third-hedge";
+pub(super) const BODY: &str = "the-hedgehog-sleeps-under-the-third-hedge";
 const CORRESPONDENT: &str = "bob@elsewhere.example";
 
 fn files(root: &Path) -> Vec<PathBuf> {
@@ -17,7 +17,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-fn found(root: &Path, text: &str) -> bool {
+pub(super) fn found(root: &Path, text: &str) -> bool {
     let holds = |path: &PathBuf| fs::read(path).unwrap().windows(text.len()).any(|window| window == text.as_bytes());
     files(root).iter().any(holds)
 }

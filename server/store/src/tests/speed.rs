@@ -1,6 +1,7 @@
 //! Group commit keeps up. A coarse bound: it fails when each message waits for a commit of its own.
 
-use super::{bare, message, on_both};
+use super::{NOW, bare, message, on_both};
+use bocage_api::store::{OutboundDraft, OutboundKey};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
@@ -25,6 +26,36 @@ async fn appends_share_their_commits() {
             if bench.is_sqlite() { "SQLite" } else { "PostgreSQL" }
         );
         assert!(took.as_secs() < 20, "{took:?}");
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outbound_changes_share_their_commits() {
+    on_both(async |bench| {
+        let store = bench.open().await;
+        let outbound = store.handles().outbound;
+        let started = Instant::now();
+        let pass = async |n: usize| {
+            let key = OutboundKey((n as u128).to_be_bytes());
+            let draft = OutboundDraft {
+                key,
+                here: "example.org".to_owned(),
+                peer: "elsewhere.example".to_owned(),
+                owner: bare(&format!("u{}@example.org", n % 200)),
+                deadline: NOW,
+                payload: vec![b'x'; 300].into(),
+            };
+            outbound.keep(vec![draft]).await.unwrap();
+            outbound.taken(vec![key]).await.unwrap();
+        };
+        stream::iter(0..MESSAGES).map(pass).buffer_unordered(IN_FLIGHT).collect::<Vec<()>>().await;
+        let took = started.elapsed();
+        let engine = if bench.is_sqlite() { "SQLite" } else { "PostgreSQL" };
+        println!("{} messages/s kept and taken on {engine}", MESSAGES as u128 * 1000 / took.as_millis().max(1));
+        assert!(took.as_secs() < 20, "{took:?}");
+        assert!(outbound.waiting(0, 1).await.unwrap().is_empty());
         store.close().await;
     })
     .await;

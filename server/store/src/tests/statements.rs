@@ -10,7 +10,8 @@ use sqlx::Executor as _;
 
 fn all() -> Vec<(&'static str, &'static Sql)> {
     let appends = sql::APPEND.iter().map(|(_, statement)| ("APPEND", statement));
-    sql::ALL.iter().copied().chain(appends).collect()
+    let outbound = sql::KEEP_OUTBOUND.iter().map(|(_, statement)| ("KEEP_OUTBOUND", statement));
+    sql::ALL.iter().copied().chain(appends).chain(outbound).collect()
 }
 
 #[tokio::test]
