@@ -1,4 +1,4 @@
-//! The one door from plaintext to TLS, and the reload of what stands behind it.
+//! The one door from plaintext to TLS for who connects to us, and the reload of what stands behind it.
 //!
 //! Which certificate is shown: with STARTTLS the stream's `to` decides, even against the SNI, for it is the name that
 //! the client verifies (RFC 6120 section 13.7.2) and the one its session will serve; with direct TLS there is no
@@ -13,20 +13,22 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use rustls::Error;
 use rustls::server::ClientHello;
+use rustls::{Error, ServerConfig};
 use thiserror::Error as ThisError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::directory::CertificateDir;
 use crate::fault::CertificateError;
 use crate::files::Stamp;
-use crate::identity::{Profile, ServerIdentity};
+use crate::identity::{Profiles, ServerIdentity};
+use crate::peer::PeerStream;
 use crate::stream::{Plain, Secured};
 
 /// Ciphertext that may wait in rustls for a slow peer: two full records.
-const BUFFER_LIMIT: usize = 32 * 1024 + 512;
+pub(crate) const BUFFER_LIMIT: usize = 32 * 1024 + 512;
 
 /// How a connection comes to TLS.
 #[derive(Clone, Copy, Debug)]
@@ -91,8 +93,8 @@ pub struct ReloadReport {
 pub struct Acceptor {
     directory: CertificateDir,
     hosts: Vec<String>,
-    profile: Profile,
-    current: RwLock<Arc<Identities>>,
+    profiles: Profiles,
+    current: Current,
     /// The files as the last attempt to load found them, whether it succeeded or not.
     seen: Mutex<Vec<Stamp>>,
 }
@@ -102,12 +104,17 @@ impl Acceptor {
     ///
     /// # Errors
     /// Every fault that keeps a host from being served, of all hosts.
-    pub fn load(directory: impl Into<PathBuf>, hosts: &[String], profile: Profile) -> Result<Self, Vec<CertificateError>> {
+    pub fn load(
+        directory: impl Into<PathBuf>,
+        hosts: &[String],
+        profiles: impl Into<Profiles>,
+    ) -> Result<Self, Vec<CertificateError>> {
+        let profiles = profiles.into();
         let directory = CertificateDir::new(directory);
         let hosts: Vec<String> = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         let seen = directory.stamps(&hosts);
-        let current = Identities::load(&directory, &hosts, profile)?;
-        Ok(Self { directory, hosts, profile, current: RwLock::new(Arc::new(current)), seen: Mutex::new(seen) })
+        let current = Identities::load(&directory, &hosts, profiles)?;
+        Ok(Self { directory, hosts, profiles, current: Current::new(current), seen: Mutex::new(seen) })
     }
 
     /// Reads the files again. New connections get the new certificates and no old ticket is honoured; a fault changes
@@ -119,12 +126,8 @@ impl Acceptor {
         // Before reading: what changes meanwhile is noticed by the next `changed_on_disk`.
         let stamps = self.directory.stamps(&self.hosts);
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
-        let new = Arc::new(Identities::load(&self.directory, &self.hosts, self.profile)?);
-        let old = {
-            // Poison cannot leave half an `Arc`.
-            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *current, Arc::clone(&new))
-        };
+        let new = Arc::new(Identities::load(&self.directory, &self.hosts, self.profiles)?);
+        let old = self.current.replace(Arc::clone(&new));
         Ok(new.report(&old))
     }
 
@@ -136,12 +139,12 @@ impl Acceptor {
 
     /// All identities, the default first.
     pub fn identities(&self) -> Vec<Arc<ServerIdentity>> {
-        self.current().all.clone()
+        self.current.get().all.clone()
     }
 
     /// A served host's identity.
     pub fn identity(&self, host: &str) -> Option<Arc<ServerIdentity>> {
-        self.current().find(host).cloned()
+        self.current.identity(host)
     }
 
     /// Completes the handshake, or ends the connection with an alert.
@@ -152,37 +155,88 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let (stream, identity) = self.handshake(plain, opening, ServerIdentity::config).await?;
+        Secured::new(stream, &identity)
+    }
+
+    /// Completes the handshake with another server, which is asked for a certificate of any issuer and need not have
+    /// one; nothing is proven by it yet (see [`PeerStream::prove`]).
+    ///
+    /// # Errors
+    /// See [`AcceptError`]; the connection is gone then.
+    pub async fn accept_peer<S>(&self, plain: Plain<S>, opening: Opening<'_>) -> Result<PeerStream<S>, AcceptError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (stream, identity) = self.handshake(plain, opening, ServerIdentity::config_for_servers).await?;
+        PeerStream::accepted(stream, &identity)
+    }
+
+    pub(crate) fn shared(&self) -> Current {
+        self.current.clone()
+    }
+
+    async fn handshake<S>(
+        &self,
+        plain: Plain<S>,
+        opening: Opening<'_>,
+        config: ConfigOf,
+    ) -> Result<(TlsStream<S>, Arc<ServerIdentity>), AcceptError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         if matches!(opening, Opening::Starttls { pipelined: 1.., .. }) {
             return Err(AcceptError::Pipelined);
         }
         let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), plain.into_transport()).await?;
         let hello = start.client_hello();
-        let identity = self.current().choose(opening, &hello);
-        let config = identity.config(opening, &hello);
+        let identity = self.current.get().choose(opening, &hello);
+        let config = config(&identity, opening, &hello);
         let limit = |connection: &mut rustls::ServerConnection| connection.set_buffer_limit(Some(BUFFER_LIMIT));
         let stream = start.into_stream_with(config, limit).await?;
-        Secured::new(stream, &identity)
+        Ok((stream, identity))
+    }
+}
+
+type ConfigOf = fn(&ServerIdentity, Opening<'_>, &ClientHello<'_>) -> Arc<ServerConfig>;
+
+/// The identities of now, which acceptor and connectors share, so that a reload reaches all.
+#[derive(Clone, Debug)]
+pub(crate) struct Current(Arc<RwLock<Arc<Identities>>>);
+
+// Poison cannot leave half an `Arc`.
+impl Current {
+    fn new(identities: Identities) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(identities))))
     }
 
-    fn current(&self) -> Arc<Identities> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn identity(&self, host: &str) -> Option<Arc<ServerIdentity>> {
+        self.get().find(host).cloned()
+    }
+
+    fn get(&self) -> Arc<Identities> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, new: Arc<Identities>) -> Arc<Identities> {
+        std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), new)
     }
 }
 
 #[derive(Debug)]
-struct Identities {
+pub(crate) struct Identities {
     default: Arc<ServerIdentity>,
     all: Vec<Arc<ServerIdentity>>,
     by_host: HashMap<Arc<str>, Arc<ServerIdentity>>,
 }
 
 impl Identities {
-    fn load(dir: &CertificateDir, hosts: &[String], profile: Profile) -> Result<Self, Vec<CertificateError>> {
+    fn load(dir: &CertificateDir, hosts: &[String], profiles: Profiles) -> Result<Self, Vec<CertificateError>> {
         let loaded = dir.load(hosts);
         let mut faults = loaded.faults;
         let mut by_host = HashMap::new();
         for (host, material) in &loaded.hosts {
-            match ServerIdentity::new(host, material, profile) {
+            match ServerIdentity::new(host, material, profiles) {
                 Ok(identity) => drop(by_host.insert(Arc::clone(identity.host()), Arc::new(identity))),
                 Err(fault) => faults.push(fault),
             }

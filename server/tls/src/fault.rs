@@ -68,6 +68,12 @@ pub enum CertificateError {
         /// The chain file.
         path: PathBuf,
     },
+    /// A trust anchor that cannot be used.
+    #[error("a certificate in {} cannot be used as a trust anchor", .path.display())]
+    MalformedAnchor {
+        /// The file of trust anchors.
+        path: PathBuf,
+    },
     /// No usable private key in the PEM file.
     #[error("{} holds no unencrypted private key in PEM form", .path.display())]
     NoKey {

@@ -2,9 +2,9 @@
 //! so the `tls-server-end-point` hash beside it is certain, and its own ticket keys, so a session never resumes into
 //! another certificate: whoever makes a new identity has thereby retired the tickets of the old one.
 //!
-//! There are four configs: with and without ALPN (a STARTTLS client may send any), and hybrid-only or not (see
+//! For clients there are four configs: with and without ALPN (a STARTTLS client may send any), and hybrid-only or not (see
 //! `provider`). All refuse 0-RTT, keep no session in memory, and demand the extended master secret of TLS 1.2, without
-//! which RFC 9266 section 3 allows no `tls-exporter`.
+//! which RFC 9266 section 3 allows no `tls-exporter`. Those for other servers are made in `peer::configs`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,12 +14,13 @@ use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{Error, NamedGroup, ServerConfig, SupportedProtocolVersion};
+use rustls::{ClientConfig, Error, NamedGroup, ServerConfig, SupportedProtocolVersion};
 
 use crate::accept::Opening;
 use crate::directory::Material;
 use crate::fault::CertificateError;
 use crate::leaf::Leaf;
+use crate::peer::{Approach, PeerConfigs};
 use crate::provider::{hybrid_only, provider};
 
 /// XEP-0368 section 4.
@@ -30,10 +31,10 @@ const TICKETS: usize = 1;
 const WARN_DAYS: i64 = 14;
 const DAY: i64 = 86_400;
 
-static MODERN: &[&SupportedProtocolVersion] = &[&TLS13];
+pub(crate) static MODERN: &[&SupportedProtocolVersion] = &[&TLS13];
 static INTERMEDIATE: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
-/// Which TLS versions are spoken (`tls.c2s`). Suites are AEAD with (EC)DHE in both.
+/// Which TLS versions are spoken (`tls.c2s`, `tls.s2s`). Suites are AEAD with (EC)DHE in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
     /// TLS 1.3.
@@ -44,11 +45,27 @@ pub enum Profile {
 }
 
 impl Profile {
-    fn versions(self) -> &'static [&'static SupportedProtocolVersion] {
+    pub(crate) fn versions(self) -> &'static [&'static SupportedProtocolVersion] {
         match self {
             Self::Modern => MODERN,
             Self::Intermediate => INTERMEDIATE,
         }
+    }
+}
+
+/// The profiles of the two kinds of peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profiles {
+    /// `tls.c2s`.
+    pub clients: Profile,
+    /// `tls.s2s`.
+    pub servers: Profile,
+}
+
+impl From<Profile> for Profiles {
+    /// Of clients; servers get [`Profile::Intermediate`], the default of `tls.s2s`.
+    fn from(clients: Profile) -> Self {
+        Self { clients, servers: Profile::Intermediate }
     }
 }
 
@@ -60,24 +77,26 @@ pub struct ServerIdentity {
     leaf: Leaf,
     direct: Configs,
     starttls: Configs,
+    peers: PeerConfigs,
 }
 
 #[derive(Debug)]
-struct Configs {
-    any: Arc<ServerConfig>,
-    hybrid: Arc<ServerConfig>,
+pub(crate) struct Configs {
+    pub(crate) any: Arc<ServerConfig>,
+    pub(crate) hybrid: Arc<ServerConfig>,
 }
 
 impl ServerIdentity {
-    pub(crate) fn new(host: &str, material: &Material, profile: Profile) -> Result<Self, CertificateError> {
+    pub(crate) fn new(host: &str, material: &Material, profiles: Profiles) -> Result<Self, CertificateError> {
         let setup = |cause: Error| CertificateError::Setup { host: host.to_owned(), cause: cause.to_string() };
         let tickets = Ticketer::new().map_err(setup)?;
         Ok(Self {
             host: host.into(),
             chain_path: material.chain_path.clone(),
             leaf: material.leaf.clone(),
-            direct: Configs::new(material, profile, &tickets, &[ALPN_CLIENT]).map_err(setup)?,
-            starttls: Configs::new(material, profile, &tickets, &[]).map_err(setup)?,
+            direct: Configs::new(material, profiles.clients, &tickets, &[ALPN_CLIENT]).map_err(setup)?,
+            starttls: Configs::new(material, profiles.clients, &tickets, &[]).map_err(setup)?,
+            peers: PeerConfigs::new(material, profiles.servers).map_err(setup)?,
         })
     }
 
@@ -110,9 +129,16 @@ impl ServerIdentity {
             Opening::Direct => &self.direct,
             Opening::Starttls { .. } => &self.starttls,
         };
-        let groups = hello.named_groups().unwrap_or_default();
-        let hybrid = groups.contains(&NamedGroup::X25519MLKEM768);
-        Arc::clone(if hybrid { &configs.hybrid } else { &configs.any })
+        configs.choose(hello)
+    }
+
+    pub(crate) fn config_for_servers(&self, opening: Opening<'_>, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+        self.peers.inbound(opening).choose(hello)
+    }
+
+    /// For connections to other servers, which are shown this identity.
+    pub(crate) fn client_config(&self, approach: Approach) -> Arc<ClientConfig> {
+        self.peers.outbound(approach)
     }
 }
 
@@ -128,6 +154,13 @@ impl Configs {
             any: config(provider(), profile.versions(), material).map(finish)?,
             hybrid: config(hybrid_only(), MODERN, material).map(finish)?,
         })
+    }
+
+    /// Whoever offers the hybrid gets it (see `provider`).
+    pub(crate) fn choose(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+        let groups = hello.named_groups().unwrap_or_default();
+        let hybrid = groups.contains(&NamedGroup::X25519MLKEM768);
+        Arc::clone(if hybrid { &self.hybrid } else { &self.any })
     }
 }
 

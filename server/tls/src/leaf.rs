@@ -22,19 +22,23 @@ const ECDSA_WITH_SHA1: &str = "1.2.840.10045.4.1";
 /// RFC 9325 section 4.5.
 const MIN_RSA_BITS: usize = 2048;
 
-/// SHA-256 of a certificate, shown as `AB:CD:…`.
+/// SHA-256 of a certificate or of its subjectPublicKeyInfo, shown as `AB:CD:…`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Of a certificate in DER form.
+    /// Of a certificate or a subjectPublicKeyInfo in DER form.
     #[must_use]
-    pub fn of(certificate: &[u8]) -> Self {
+    pub fn of(der: &[u8]) -> Self {
         let mut hash = [0; 32];
-        for (to, from) in hash.iter_mut().zip(digest::digest(&SHA256, certificate).as_ref()) {
+        for (to, from) in hash.iter_mut().zip(digest::digest(&SHA256, der).as_ref()) {
             *to = *from;
         }
         Self(hash)
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// Its bytes.
@@ -71,6 +75,12 @@ pub struct Leaf {
     pub not_after: i64,
     /// SHA-256 of the whole.
     pub fingerprint: Fingerprint,
+    /// SHA-256 of the subjectPublicKeyInfo: outlives a renewal that keeps the key.
+    pub key_fingerprint: Fingerprint,
+    /// The issuer's organisation, where it names one.
+    pub issuer: Option<String>,
+    /// The extended key usages, as RFC 5280 section 4.2.1.12 calls them or by OID; none: any use.
+    pub usages: Vec<String>,
     /// The key's kind: `ECDSA P-256`, `RSA 4096`.
     pub key: String,
     /// What is below today's measure, if anything.
@@ -89,10 +99,20 @@ impl Leaf {
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
             fingerprint: Fingerprint::of(der),
+            key_fingerprint: Fingerprint::of(certificate.public_key().raw),
+            issuer: issuer(&certificate),
+            usages: usages(&certificate),
             key,
             weakness: weak_key.or_else(|| hash.weakness()),
             end_point: hash.end_point(der),
         })
+    }
+
+    /// The data of a TLSA record `3 1 1` for this key (RFC 7671 section 5.1), as a zone file takes it.
+    #[must_use]
+    pub fn tlsa_311(&self) -> String {
+        let bytes = self.key_fingerprint.as_bytes().iter();
+        format!("3 1 1 {}", bytes.map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 
     /// RFC 9525 section 6.3: equal names, or a wildcard that stands for the whole left-most label.
@@ -105,6 +125,29 @@ impl Leaf {
             None => *name == host,
         })
     }
+}
+
+fn issuer(certificate: &X509Certificate<'_>) -> Option<String> {
+    let organisation = certificate.issuer().iter_organization().next()?;
+    organisation.as_str().ok().map(str::to_owned)
+}
+
+fn usages(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(extension)) = certificate.extended_key_usage() else {
+        return Vec::new();
+    };
+    let usage = extension.value;
+    let known = [
+        (usage.any, "anyExtendedKeyUsage"),
+        (usage.server_auth, "serverAuth"),
+        (usage.client_auth, "clientAuth"),
+        (usage.code_signing, "codeSigning"),
+        (usage.email_protection, "emailProtection"),
+        (usage.time_stamping, "timeStamping"),
+        (usage.ocsp_signing, "OCSPSigning"),
+    ];
+    let known = known.into_iter().filter(|(has, _)| *has).map(|(_, name)| name.to_owned());
+    known.chain(usage.other.iter().map(Oid::to_id_string)).collect()
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -291,6 +334,32 @@ mod tests {
             let leaf = Leaf::parse(&certificate(&["a.example"], algorithm)).unwrap();
             assert_eq!((leaf.key.as_str(), leaf.weakness), (name, None));
         }
+    }
+
+    #[test]
+    fn issuer_usages_and_tlsa_are_read() {
+        let plain = leaf(&["a.example"]);
+        assert_eq!((plain.issuer.clone(), plain.usages.len()), (None, 0));
+        let text = plain.tlsa_311();
+        assert!(text.starts_with("3 1 1 ") && text.len() == 70, "{text}");
+
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        parameters.distinguished_name.push(rcgen::DnType::OrganizationName, "Some CA");
+        parameters.extended_key_usages = vec![
+            rcgen::ExtendedKeyUsagePurpose::ServerAuth,
+            rcgen::ExtendedKeyUsagePurpose::ClientAuth,
+            rcgen::ExtendedKeyUsagePurpose::Other(vec![1, 2, 3, 4]),
+        ];
+        let read = |parameters: &CertificateParams| Leaf::parse(parameters.self_signed(&key).unwrap().der()).unwrap();
+        let first = read(&parameters);
+        assert_eq!(first.issuer.as_deref(), Some("Some CA"));
+        assert_eq!(first.usages, ["serverAuth", "clientAuth", "1.2.3.4"]);
+        let expected = Fingerprint::of(&rcgen::PublicKeyData::subject_public_key_info(&key));
+        assert_eq!(first.key_fingerprint, expected);
+        parameters.not_after = rcgen::date_time_ymd(2040, 1, 1);
+        let renewed = read(&parameters);
+        assert_eq!((renewed.tlsa_311(), renewed.fingerprint == first.fingerprint), (first.tlsa_311(), false));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The two types of a connection. Nothing but the acceptor can make a [`Secured`]: there is no constructor, no
+//! The two types of a client's connection. Nothing but the acceptor can make a [`Secured`]: there is no constructor, no
 //! conversion and no test-only door, so what takes a `Secured` cannot be handed a plaintext connection (H40).
 
 use std::fmt;
@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustls::{NamedGroup, ProtocolVersion};
+use rustls::{CommonState, NamedGroup, ProtocolVersion};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -77,6 +77,16 @@ pub enum TlsVersion {
     V1_3,
 }
 
+impl TlsVersion {
+    pub(crate) fn of(connection: &CommonState) -> Result<Self, AcceptError> {
+        match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => Ok(Self::V1_3),
+            Some(ProtocolVersion::TLSv1_2) => Ok(Self::V1_2),
+            _ => Err(AcceptError::Incomplete),
+        }
+    }
+}
+
 /// A connection whose TLS handshake is complete.
 ///
 /// It is buffered: flush after writing. [`AsyncBufRead`] hands out rustls' own buffer, which saves one per connection.
@@ -91,11 +101,7 @@ pub struct Secured<S = TcpStream> {
 impl<S> Secured<S> {
     pub(crate) fn new(stream: TlsStream<S>, identity: &ServerIdentity) -> Result<Self, AcceptError> {
         let connection = stream.get_ref().1;
-        let version = match connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
-            Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
-            _ => return Err(AcceptError::Incomplete),
-        };
+        let version = TlsVersion::of(connection)?;
         // TLS 1.2 tells an empty context from none; RFC 9266 asks for the empty one.
         let exporter = connection.export_keying_material([0; 32], EXPORTER_LABEL, Some(&[]))?;
         let end_point = identity.leaf().end_point.clone();

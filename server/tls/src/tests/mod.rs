@@ -3,6 +3,7 @@
 
 mod certificates;
 mod handshake;
+mod peer;
 mod reload;
 
 use std::fs;
