@@ -19,6 +19,8 @@ data_dir = "./bocage-data"
 [listen]
 c2s = ["127.0.0.1:5222", "[::1]:5222"]
 c2s_direct_tls = ["127.0.0.1:5223", "[::1]:5223"]
+s2s = []
+s2s_direct_tls = []
 "#;
 
 const NEWCOMERS: [&str; 2] = ["alice", "bob"];

@@ -35,7 +35,9 @@ fn filter(level: Level) -> Targets {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("bocage", level)
+    // The resolver's errors name domains of peers.
+    let silent = ["hickory_net", "hickory_proto", "hickory_resolver"].map(|library| (library, LevelFilter::OFF));
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("bocage", level).with_targets(silent)
 }
 
 /// Escapes all but the line break at the end. The formatter hands over one whole event per call.

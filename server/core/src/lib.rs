@@ -12,8 +12,10 @@ pub mod mailbox;
 pub mod plan;
 pub mod presence;
 pub mod router;
+pub mod s2s;
 pub mod server;
 pub mod settings;
+mod stream;
 pub mod tasks;
 pub mod wire;
 

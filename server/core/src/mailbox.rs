@@ -75,7 +75,7 @@ impl Budget {
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
-    fn take(&self, bytes: usize) -> bool {
+    pub(crate) fn take(&self, bytes: usize) -> bool {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
         let fits = before.saturating_add(bytes) <= self.limit;
         if !fits {
@@ -83,8 +83,12 @@ impl Budget {
         }
         fits
     }
-    fn give(&self, bytes: usize) {
+    pub(crate) fn give(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+    /// Takes beyond the limit, for what was taken before.
+    pub(crate) fn force(&self, bytes: usize) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 

@@ -4,8 +4,9 @@
 //! tasks end. The store is closed by whoever opened it.
 
 use crate::{
-    c2s::{self, Login, Opening, Waiting, errors},
+    c2s::{self, Login, Opening, Server as Serves, Waiting, errors},
     router::Router,
+    s2s::{self, Federation},
     settings::Settings,
 };
 use bocage_tls::{Acceptor, CertificateError, ReloadReport};
@@ -19,6 +20,8 @@ const CERTIFICATE_WATCH: Duration = Duration::from_secs(15);
 const STATISTICS_PAUSE: Duration = Duration::from_secs(2);
 /// How long the sessions may take to end.
 const DRAIN: Duration = Duration::from_secs(6);
+/// How long the links with other servers may take to end.
+const LINKS_DRAIN: Duration = Duration::from_secs(3);
 
 /// A listener cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -44,23 +47,29 @@ impl Server {
     ///
     /// # Errors
     /// The first address that cannot be had.
-    pub fn start(router: Arc<Router>, login: Login, settings: &Settings) -> Result<Self, ListenError> {
-        let bind = |opening: Opening, addresses: &[SocketAddr]| {
-            addresses
-                .iter()
-                .map(|&address| {
-                    c2s::bind(address).map(|listener| (opening, listener)).map_err(|cause| ListenError { address, cause })
-                })
-                .collect::<Result<Vec<_>, _>>()
-        };
-        let mut bound = bind(Opening::Starttls, &settings.c2s)?;
-        bound.extend(bind(Opening::Direct, &settings.c2s_direct_tls)?);
+    pub fn start(
+        router: Arc<Router>,
+        login: Login,
+        federation: Option<Arc<Federation>>,
+        settings: &Settings,
+    ) -> Result<Self, ListenError> {
         let login = Arc::new(login);
-        let waiting = Waiting::new(settings.limits.max_logins);
-        let addresses = bound.iter().filter_map(|(_, listener)| listener.local_addr().ok()).collect();
-        let listeners =
-            bound.into_iter().map(|(opening, listener)| listen(&router, &login, &waiting, (opening, listener))).collect();
+        let clients = Serves::Clients(login.clone());
+        let mut bound = bind(Opening::Starttls, &clients, &settings.c2s)?;
+        bound.extend(bind(Opening::Direct, &clients, &settings.c2s_direct_tls)?);
+        if let Some(federation) = &federation {
+            let peers = Serves::Peers(federation.clone());
+            bound.extend(bind(Opening::Starttls, &peers, &settings.s2s)?);
+            bound.extend(bind(Opening::Direct, &peers, &settings.s2s_direct_tls)?);
+        }
+        // Clients and peers do not take each other's places.
+        let waiting = (Waiting::new(settings.limits.max_logins), Waiting::new(settings.limits.max_logins));
+        let addresses = bound.iter().filter_map(|bound| bound.listener.local_addr().ok()).collect();
+        let listeners = bound.into_iter().map(|bound| listen(&router, &waiting, bound)).collect();
         router.tasks.go_live();
+        if let Some(federation) = &federation {
+            s2s::begin(federation);
+        }
         let server = Self { router, login, listeners, addresses };
         server.watch_certificates();
         server.refresh_statistics();
@@ -114,6 +123,10 @@ impl Server {
         if tokio::time::timeout(DRAIN, ended).await.is_err() {
             tracing::warn!(sessions = self.router.users.count(), "sessions were still open at the end of the drain");
         }
+        // Behind the sessions: what they sent last goes out, or stays as rows.
+        if let Some(federation) = self.router.links.federation() {
+            federation.close(LINKS_DRAIN).await;
+        }
         self.router.tasks.abort_all();
     }
 }
@@ -154,13 +167,27 @@ impl ServerHandle {
     }
 }
 
-fn listen(
-    router: &Arc<Router>,
-    login: &Arc<Login>,
-    waiting: &Arc<Waiting>,
-    (opening, listener): (Opening, TcpListener),
-) -> AbortHandle {
-    router.tasks.spawn_core("listener", c2s::accept(listener, opening, login.clone(), waiting.clone()))
+/// A listener that nothing was accepted from yet.
+struct Bound {
+    opening: Opening,
+    serves: Serves,
+    listener: TcpListener,
+}
+
+fn bind(opening: Opening, serves: &Serves, addresses: &[SocketAddr]) -> Result<Vec<Bound>, ListenError> {
+    let bound = |&address: &SocketAddr| match c2s::bind(address) {
+        Ok(listener) => Ok(Bound { opening, serves: serves.clone(), listener }),
+        Err(cause) => Err(ListenError { address, cause }),
+    };
+    addresses.iter().map(bound).collect()
+}
+
+fn listen(router: &Arc<Router>, (clients, peers): &(Arc<Waiting>, Arc<Waiting>), bound: Bound) -> AbortHandle {
+    let waiting = match bound.serves {
+        Serves::Clients(_) => clients,
+        Serves::Peers(_) => peers,
+    };
+    router.tasks.spawn_core("listener", c2s::accept(bound.listener, bound.opening, bound.serves, waiting.clone()))
 }
 
 fn reload_if_changed(acceptor: &Acceptor) {

@@ -1,7 +1,7 @@
 //! What core is told by the composition root. Checked there; here it is taken as it is.
 
 use jid::{BareJid, DomainPart};
-use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 /// Settings of the whole server.
 #[derive(Clone, Debug)]
@@ -16,6 +16,33 @@ pub struct Settings {
     pub limits: Limits,
     /// Authentication.
     pub auth: Auth,
+    /// STARTTLS listeners for servers.
+    pub s2s: Vec<SocketAddr>,
+    /// Direct TLS listeners for servers.
+    pub s2s_direct_tls: Vec<SocketAddr>,
+}
+
+/// Links with other servers.
+#[derive(Clone, Debug)]
+pub struct S2s {
+    /// In whose name a connection is ended that named no host.
+    pub default_host: String,
+    /// Bytes of one stanza.
+    pub max_stanza_size: usize,
+    /// Bytes per second and stream, on average; `None` = unlimited.
+    pub rate: Option<u64>,
+    /// How many seconds' worth of `rate` may come at once.
+    pub burst: Duration,
+    /// A stream without traffic is closed after so long.
+    pub idle_close: Duration,
+    /// How long it is remembered what a peer was like (H43).
+    pub peer_memory: Duration,
+    /// Domains, with all below them, that are spoken with; empty = all.
+    pub allow: Vec<String>,
+    /// Domains, with all below them, that are not.
+    pub deny: Vec<String>,
+    /// Pinned keys by domain: they decide alone (H42).
+    pub pins: HashMap<String, Vec<bocage_tls::Pin>>,
 }
 
 /// A host that serves accounts.

@@ -88,7 +88,12 @@ pub fn write_stanza(out: &mut Vec<u8>, stanza: &Frozen, instead: Option<&str>) {
 /// The stanza as a document of its own: what is kept of a subscription request.
 #[must_use]
 pub fn document(stanza: Stanza) -> String {
-    let frozen = freeze_for_wire(stanza);
+    frozen_document(&freeze_for_wire(stanza))
+}
+
+/// The same of what is frozen: what is kept of a message to another server.
+#[must_use]
+pub fn frozen_document(frozen: &Frozen) -> String {
     let mut out = Vec::with_capacity(frozen.tail.len() + 64);
     out.push(b'<');
     out.extend_from_slice(frozen.kind.name().as_bytes());

@@ -66,6 +66,8 @@ fn needs_restart(old: &Config, new: &Config, modules: &Modules) -> Vec<String> {
     let differs = |name: &str, old: String, new: String| (old != new).then(|| name.to_owned());
     let mut list: Vec<String> = [
         differs("listen", format!("{:?}", old.listen), format!("{:?}", new.listen)),
+        differs("s2s", format!("{:?}", old.s2s), format!("{:?}", new.s2s)),
+        differs("dns", format!("{:?}", old.dns), format!("{:?}", new.dns)),
         differs("c2s", format!("{:?}", old.c2s), format!("{:?}", new.c2s)),
         differs("auth", format!("{:?}", old.auth), format!("{:?}", new.auth)),
         differs("tls", format!("{:?}", old.tls), format!("{:?}", new.tls)),

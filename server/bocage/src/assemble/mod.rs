@@ -3,6 +3,7 @@
 //! [`start`] takes clock and randomness as arguments: tests run the whole server in their own process with it.
 
 mod admin;
+mod federation;
 mod machine;
 mod plans;
 mod signals;
@@ -22,7 +23,7 @@ use bocage_core::{
     settings::{Auth, HostSettings, Limits},
 };
 use bocage_store::{Store, StoreConfig};
-use bocage_tls::Acceptor;
+use bocage_tls::{Acceptor, Profiles};
 pub use machine::{machine_clock, machine_entropy};
 use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -57,11 +58,12 @@ async fn start_from(
     let router = Arc::new(Router::new(store.handles(), clock, entropy, limits(&config)));
     let builder = plans::Builder::new(router.clone());
     router.set_plans(builder.build(&config, &modules)?);
-    let acceptor = acceptor(&config)?;
+    let acceptor = acceptor(&config, &router)?;
     let settings = settings(&config);
     let domains = config.hosts.iter().map(|host| host.domain.clone()).collect();
+    let federation = federation::federation(&config, &router, &acceptor)?;
     let login = Login::new(router.clone(), acceptor, settings.auth, domains).await?;
-    let server = Server::start(router.clone(), login, &settings)?;
+    let server = Server::start(router.clone(), login, federation, &settings)?;
     sweep(&router, store.handles());
     let operator = Arc::new(Operator::new((router, server.handle(), store.clone()), builder, (config, source, modules)));
     Ok(Running { server, store, operator })
@@ -133,9 +135,22 @@ fn longest(config: &Config) -> Duration {
     config.hosts.iter().map(|host| host.retention.offline.duration()).max().unwrap_or_default()
 }
 
-fn acceptor(config: &Config) -> anyhow::Result<Arc<Acceptor>> {
+/// Services without a certificate are served all the same; other servers will not believe them.
+fn acceptor(config: &Config, router: &Router) -> anyhow::Result<Arc<Acceptor>> {
     let hosts: Vec<String> = config.hosts.iter().map(|host| host.domain.as_str().to_owned()).collect();
-    let loaded = Acceptor::load(config.certificates(), &hosts, config.tls.c2s.into());
+    let profiles = || Profiles { clients: config.tls.c2s.into(), servers: config.tls.s2s.into() };
+    let services = router.plans().service_domains();
+    if !services.is_empty() {
+        let all: Vec<String> = hosts.iter().chain(&services).cloned().collect();
+        match Acceptor::load(config.certificates(), &all, profiles()) {
+            Ok(acceptor) => return Ok(Arc::new(acceptor)),
+            Err(_) if config.listen.federates() => {
+                tracing::warn!("not every service has a certificate: other servers cannot use it; see `bocage check`");
+            }
+            Err(_) => {}
+        }
+    }
+    let loaded = Acceptor::load(config.certificates(), &hosts, profiles());
     loaded.map(Arc::new).map_err(|faults| {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("the certificates cannot be used:\n  {}", faults.join("\n  "))
@@ -162,6 +177,8 @@ fn settings(config: &Config) -> Settings {
         hosts: config.hosts.iter().map(host).collect(),
         c2s: config.listen.c2s(),
         c2s_direct_tls: config.listen.c2s_direct_tls(),
+        s2s: config.listen.s2s(),
+        s2s_direct_tls: config.listen.s2s_direct_tls(),
         limits: limits(config),
         auth: Auth {
             scram_sha1: config.auth.scram_sha1,

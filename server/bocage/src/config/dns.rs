@@ -1,10 +1,14 @@
-//! `[dns]`: read and checked now, used by federation.
+//! `[dns]`: how other servers are found.
 
-use super::values::{NameServer, list};
+use super::{
+    mistakes::Collector,
+    values::{NameServer, list},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
-/// Name resolution. Used by links to other servers, which this build does not have yet.
+/// Name resolution. Answers are validated (DNSSEC) here, whatever the name servers do.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Dns {
@@ -12,4 +16,16 @@ pub struct Dns {
     #[serde(with = "list")]
     #[schemars(with = "Vec<NameServer>")]
     pub servers: Vec<NameServer>,
+    /// A file with the keys that DNSSEC begins from, as zone records, instead of the root's; empty = the root's. For
+    /// networks with a root of their own.
+    pub trust_anchor: PathBuf,
+}
+
+impl Dns {
+    pub(super) fn validate(&self, at: &mut Collector) {
+        if !self.trust_anchor.as_os_str().is_empty() && !self.trust_anchor.is_file() {
+            let found = self.trust_anchor.display();
+            at.wrong("dns", "trust_anchor", format!("found \"{found}\", which is no file; allowed: a file, or \"\""));
+        }
+    }
 }

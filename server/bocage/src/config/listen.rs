@@ -20,11 +20,12 @@ pub struct Listen {
     #[serde(with = "list")]
     #[schemars(with = "Vec<Listener>")]
     pub c2s_direct_tls: Vec<Listener>,
-    /// Servers that begin without TLS. Not served by this build.
+    /// Servers that begin without TLS and are held to STARTTLS before anything else. With both lists empty there is no
+    /// federation at all.
     #[serde(with = "list")]
     #[schemars(with = "Vec<Listener>")]
     pub s2s: Vec<Listener>,
-    /// Servers that begin with TLS. Not served by this build.
+    /// Servers that begin with TLS (XEP-0368).
     #[serde(with = "list")]
     #[schemars(with = "Vec<Listener>")]
     pub s2s_direct_tls: Vec<Listener>,
@@ -32,7 +33,8 @@ pub struct Listen {
     #[serde(with = "list")]
     #[schemars(with = "Vec<Listener>")]
     pub https: Vec<Listener>,
-    /// Loopback listeners that Tor forwards to. Not served by this build.
+    /// Loopback listeners that Tor forwards to. Not served by this build: point Tor at a listener of `c2s` or `s2s` on
+    /// loopback.
     #[serde(with = "list")]
     #[schemars(with = "Vec<Listener>")]
     pub onion: Vec<Listener>,
@@ -42,7 +44,14 @@ impl Default for Listen {
     fn default() -> Self {
         let any = |port: u16| vec![Listener(SocketAddr::from(([0_u16; 8], port)))];
         let none = Vec::new;
-        Self { c2s: any(5222), c2s_direct_tls: any(5223), s2s: none(), s2s_direct_tls: none(), https: none(), onion: none() }
+        Self {
+            c2s: any(5222),
+            c2s_direct_tls: any(5223),
+            s2s: any(5269),
+            s2s_direct_tls: any(5270),
+            https: none(),
+            onion: none(),
+        }
     }
 }
 
@@ -55,19 +64,29 @@ impl Listen {
     pub fn c2s_direct_tls(&self) -> Vec<SocketAddr> {
         self.c2s_direct_tls.iter().map(|l| l.0).collect()
     }
+    /// STARTTLS listeners for servers.
+    pub fn s2s(&self) -> Vec<SocketAddr> {
+        self.s2s.iter().map(|l| l.0).collect()
+    }
+    /// Direct TLS listeners for servers.
+    pub fn s2s_direct_tls(&self) -> Vec<SocketAddr> {
+        self.s2s_direct_tls.iter().map(|l| l.0).collect()
+    }
+    /// Does this server speak with others?
+    pub fn federates(&self) -> bool {
+        !self.s2s.is_empty() || !self.s2s_direct_tls.is_empty()
+    }
     /// All that this build serves, by the key that names it.
     pub fn served(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
         let c2s = self.c2s.iter().map(|l| ("c2s", l.0));
+        let s2s = self.s2s.iter().map(|l| ("s2s", l.0));
         c2s.chain(self.c2s_direct_tls.iter().map(|l| ("c2s_direct_tls", l.0)))
+            .chain(s2s)
+            .chain(self.s2s_direct_tls.iter().map(|l| ("s2s_direct_tls", l.0)))
     }
 
     pub(super) fn validate(&self, at: &mut Collector) {
-        for (key, list, what) in [
-            ("s2s", &self.s2s, "servers"),
-            ("s2s_direct_tls", &self.s2s_direct_tls, "servers"),
-            ("https", &self.https, "HTTPS"),
-            ("onion", &self.onion, "onion services"),
-        ] {
+        for (key, list, what) in [("https", &self.https, "HTTPS"), ("onion", &self.onion, "onion services")] {
             if !list.is_empty() {
                 let found: Vec<_> = list.iter().map(ToString::to_string).collect();
                 at.wrong("listen", key, format!("found {}; this build does not serve {what} yet; allowed: []", found.join(", ")));

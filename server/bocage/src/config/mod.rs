@@ -30,7 +30,7 @@ pub use log::{Format, Identifiers, Level, Log};
 pub(crate) use mistakes::Collector;
 pub use mistakes::{Mistake, Mistakes};
 pub use retention::Retention;
-pub use s2s::S2s;
+pub use s2s::{Peer, S2s, Via};
 pub use source::{Origin, Source};
 pub use storage::{Storage, StorageUrl};
 pub use tls::{Tls, TlsProfile};
@@ -180,6 +180,7 @@ impl Config {
         }
         self.listen.validate(at);
         self.tls.validate(domain, at);
+        self.dns.validate(at);
         self.s2s.validate(at);
         self.c2s.validate(at);
         self.auth.validate(at);

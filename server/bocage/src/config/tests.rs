@@ -171,7 +171,7 @@ admins = ["alice@village.example", "village.example", "@"]
 lokale = "fr"
 [listen]
 c2s = ["nonsense", "127.0.0.1:5222", "5222"]
-s2s = ["[::]:5269"]
+https = ["[::]:443"]
 [c2s]
 rate = "5 KB"
 burst = 10
@@ -198,7 +198,7 @@ url = "mysql://u:hunter2@h/d"
         "lokale: is not known, did you mean \"locale\"?",
         "[listen] c2s: found [\"nonsense\"",
         "\"nonsense\" is not an address with a port; \"5222\" is not an address with a port",
-        "[listen] s2s: found [::]:5269; this build does not serve servers yet; allowed: []",
+        "[listen] https: found [::]:443; this build does not serve HTTPS yet; allowed: []",
         "[c2s] rate: found \"5 KB\"; allowed: a rate",
         "[c2s] burst: found 10; allowed: a duration",
         "[c2s] max_resources: found 0; allowed: from 1 to 1000",

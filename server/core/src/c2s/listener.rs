@@ -1,7 +1,10 @@
 //! Accepting connections. A lack of descriptors is waited out, never spun on.
 
 use super::login::{Login, Opening};
-use crate::tasks;
+use crate::{
+    s2s::{self, Federation},
+    tasks,
+};
 use bocage_tls::Plain;
 use std::{
     collections::HashMap,
@@ -81,13 +84,22 @@ impl Drop for Place {
     }
 }
 
+/// Who serves what a listener accepts.
+#[derive(Clone)]
+pub enum Server {
+    /// Clients.
+    Clients(Arc<Login>),
+    /// Other servers.
+    Peers(Arc<Federation>),
+}
+
 /// Accepts until the task is ended.
-pub async fn accept(listener: TcpListener, opening: Opening, login: Arc<Login>, waiting: Arc<Waiting>) {
+pub async fn accept(listener: TcpListener, opening: Opening, server: Server, waiting: Arc<Waiting>) {
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
                 if let Some(place) = waiting.enter(peer.ip()) {
-                    connection(socket, peer, opening, (login.clone(), place));
+                    connection(socket, peer, opening, (server.clone(), place));
                 }
             }
             Err(error) if is_one_connection(&error) => {}
@@ -99,9 +111,15 @@ pub async fn accept(listener: TcpListener, opening: Opening, login: Arc<Login>, 
     }
 }
 
-fn connection(socket: TcpStream, peer: SocketAddr, opening: Opening, (login, place): (Arc<Login>, Place)) {
+fn connection(socket: TcpStream, peer: SocketAddr, opening: Opening, (server, place): (Server, Place)) {
     // Without it each answer waits for an acknowledgement; a socket that refuses is about to fail anyhow.
     let _ = socket.set_nodelay(true);
+    let login = match server {
+        Server::Clients(login) => login,
+        Server::Peers(federation) => {
+            return tasks::spawn_connection(async move { s2s::serve(federation, socket, opening, || drop(place)).await });
+        }
+    };
     tasks::spawn_connection(async move {
         let established = Box::pin(login.clone().run(Plain::new(socket), peer.ip(), opening)).await;
         drop(place);

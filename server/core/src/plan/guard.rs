@@ -34,6 +34,18 @@ impl HostPlan {
         Verdict::Pass
     }
 
+    /// Link policies; a panic is a refusal.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn admit(&self, link: &LinkView<'_>) -> Result<(), StanzaError> {
+        let refused = || Err(StanzaError::remote_server_not_found());
+        self.at
+            .link_policies
+            .iter()
+            .try_for_each(|policy| caught(policy.module, "link policy", || policy.it.admit(link)).unwrap_or_else(refused))
+    }
+
     /// Link filters in order; a panic is a bounce.
     pub fn link_sends(&self, link: &LinkView<'_>, stanza: &mut Stanza) -> Verdict {
         for (_, filter) in &self.at.link_filters {

@@ -83,6 +83,16 @@ pub enum Place {
     Service(Arc<HostPlan>),
 }
 
+impl Place {
+    /// What serves it.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<HostPlan> {
+        match self {
+            Self::Accounts(plan) | Self::Service(plan) => plan,
+        }
+    }
+}
+
 impl Plans {
     /// From sealed hosts.
     ///
@@ -114,6 +124,14 @@ impl Plans {
             Place::Accounts(plan) => Some(plan),
             Place::Service(_) => None,
         }
+    }
+    /// The domains of all services, sorted.
+    #[must_use]
+    pub fn service_domains(&self) -> Vec<String> {
+        let services = self.places.iter().filter(|(_, place)| matches!(place, Place::Service(_)));
+        let mut domains: Vec<String> = services.map(|(domain, _)| domain.clone()).collect();
+        domains.sort();
+        domains
     }
     /// All hosts that serve accounts.
     pub fn hosts(&self) -> impl Iterator<Item = &Arc<HostPlan>> {

@@ -3,6 +3,7 @@
 use crate::{
     facts::Facts,
     mailbox::Address,
+    plan::Place,
     router::{Router, Session, Step},
     wire,
 };
@@ -87,10 +88,12 @@ fn tell(router: &Router, me: &BareJid, facts: &Facts, frozen: &Arc<Frozen>) {
     }
 }
 
-/// Contacts served here get the shared bytes; services and other servers have no part in rosters' broadcasts yet.
+/// Contacts get the shared bytes; services have no part in rosters' broadcasts.
 fn to_contact(router: &Router, contact: &BareJid, frozen: &Arc<Frozen>) {
-    if router.plans().accounts(contact.domain().as_str()).is_some() {
-        router.deliver_presence(&contact.clone().into(), frozen);
+    match router.plans().place(contact.domain().as_str()) {
+        Some(Place::Accounts(_)) => router.deliver_presence(&contact.clone().into(), frozen),
+        Some(Place::Service(_)) => {}
+        None => router.tell_remote(contact, frozen),
     }
 }
 
@@ -111,8 +114,12 @@ async fn introduce(router: &Arc<Router>, session: &Arc<Session>, me: &BareJid, f
     }
 }
 
-/// Asks for a contact's presence in the session's name (section 4.3); only contacts served here can be asked.
+/// Asks for a contact's presence in the session's name (section 4.3.1); a contact elsewhere is asked there.
 async fn probe(router: &Arc<Router>, session: &Arc<Session>, me: &BareJid, contact: &BareJid) {
+    if router.plans().place(contact.domain().as_str()).is_none() {
+        let probe = Stanza::new(Kind::Presence(PresenceType::Probe), Some(me.clone().into()), None);
+        return router.tell_remote(contact, &Arc::new(wire::freeze_for_wire(probe)));
+    }
     let sessions = router.users.sessions(contact);
     if sessions.is_empty() {
         return;
@@ -137,14 +144,22 @@ pub(super) async fn probed(router: &Arc<Router>, to: &Jid, from: &Jid) -> Step {
     sessions.retain(|s| to.resource().is_none_or(|wanted| s.jid.resource() == wanted));
     let presences: Vec<_> = sessions.iter().filter_map(|s| s.presence()).collect();
     for (presence, _) in &presences {
-        let copy = Arc::new(Frozen { to: Some(from.clone()), ..(**presence).clone() });
-        router.deliver_presence(from, &copy);
+        answer(router, from, &Arc::new(Frozen { to: Some(from.clone()), ..(**presence).clone() }));
     }
     if presences.is_empty() {
         let gone = Stanza::new(Kind::Presence(PresenceType::Unavailable), Some(to.clone()), Some(from.clone()));
-        router.deliver_presence(from, &Arc::new(wire::freeze_for_wire(gone)));
+        answer(router, from, &Arc::new(wire::freeze_for_wire(gone)));
     }
     Step::Done
+}
+
+/// To who asked, here or elsewhere.
+fn answer(router: &Router, asker: &Jid, frozen: &Arc<Frozen>) {
+    if router.plans().place(asker.domain().as_str()).is_some() {
+        router.deliver_presence(asker, frozen);
+    } else {
+        router.frozen_to_remote(frozen);
+    }
 }
 
 /// A session says that it is no longer available (section 4.5).

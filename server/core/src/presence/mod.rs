@@ -107,7 +107,7 @@ pub async fn inbound(router: Arc<Router>, stanza: Stanza) -> Step {
 fn elsewhere(router: &Arc<Router>, to: &Jid, stanza: Stanza) -> Step {
     match router.plans().place(to.domain().as_str()) {
         Some(_) => router.presence_to_service(to, stanza),
-        None => bounce(&stanza, &StanzaError::remote_server_not_found()),
+        None => router.to_remote(stanza),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Iqs (RFC 6120 section 8.2.3, RFC 6121 section 8.5): to the server, to an account, to a session.
 
-use super::{Router, Step, remote};
+use super::{Router, Step};
 use crate::{
     mailbox::Address,
     plan::{HostPlan, Place},
@@ -31,6 +31,10 @@ pub struct ServiceJob {
 }
 
 impl ServiceJob {
+    /// Who asks.
+    pub fn asker(&self) -> &str {
+        self.stanza.from.as_ref().map(Jid::as_str).unwrap_or_default()
+    }
     /// Asks the service; resolves to the answer for the asker.
     pub async fn answer(self, reply: Reply) -> Stanza {
         let Self { router, plan, entity, mut stanza } = self;
@@ -56,7 +60,7 @@ impl Router {
         let Some(to) = stanza.to.clone().or_else(|| own.clone()) else { return IqJob::Step(Step::Done) };
         let domain = to.domain().as_str();
         let (plan, entity) = match plans.place(domain) {
-            None => return IqJob::Step(remote(&stanza)),
+            None => return IqJob::Step(self.to_remote(stanza)),
             Some(Place::Service(plan)) => {
                 let entity = Entity::Host(domain.to_owned());
                 if !is_answered(plan, &entity, &stanza) {

@@ -4,7 +4,7 @@
 //! non-negative priority; to a full JID that is gone, `normal` comes back (Prosody treats it like `chat`, against the
 //! MUST of section 8.5.3.2.1) and a headline ends in silence.
 
-use super::{Router, Step, held::Storing, remote};
+use super::{Router, Step, held::Storing};
 use crate::{
     facts::Facts,
     mailbox::{Address, Posted},
@@ -25,7 +25,7 @@ impl Router {
         };
         let plans = self.plans();
         match plans.place(to.domain().as_str()) {
-            None => remote(&stanza),
+            None => self.to_remote(stanza),
             Some(Place::Service(plan)) => self.to_service(plan, &to, stanza),
             Some(Place::Accounts(_)) if to.node().is_none() => Step::bounce(&stanza, &StanzaError::service_unavailable()),
             Some(Place::Accounts(plan)) => self.to_account(plan, kind, to, stanza),

@@ -19,6 +19,7 @@ use crate::{
     facts::FactsCache,
     mailbox::{Budget, Posted},
     plan::{Place, Plans},
+    s2s::Links,
     settings::Limits,
     tasks::Supervisor,
     wire,
@@ -58,10 +59,10 @@ impl Step {
         }
     }
     /// The error answer to `stanza`, where it may have one.
-    fn bounce(stanza: &Stanza, error: &StanzaError) -> Self {
+    pub(crate) fn bounce(stanza: &Stanza, error: &StanzaError) -> Self {
         stanza.bounce(error).map_or(Self::Done, |answer| Self::Answer(Box::new(answer)))
     }
-    fn bounce_frozen(stanza: &Frozen, error: &StanzaError) -> Self {
+    pub(crate) fn bounce_frozen(stanza: &Frozen, error: &StanzaError) -> Self {
         let mut head = Stanza::new(stanza.kind, stanza.from.clone(), stanza.to.clone());
         head.id.clone_from(&stanza.id);
         Self::bounce(&head, error)
@@ -86,6 +87,8 @@ pub struct Router {
     pub budget: Arc<Budget>,
     /// Tasks.
     pub tasks: Arc<Supervisor>,
+    /// Queues of other servers.
+    pub links: Links,
     held: held::HeldState,
     plans: RwLock<Arc<Plans>>,
 }
@@ -103,6 +106,7 @@ impl Router {
             limits,
             budget: Arc::new(Budget::new(limits.queue_budget)),
             tasks: Arc::default(),
+            links: Links::default(),
             held: held::HeldState::default(),
             plans: RwLock::default(),
         }
@@ -150,7 +154,7 @@ impl Router {
         let Some(to) = stanza.to.clone() else { return Step::Done };
         let plans = self.plans();
         match plans.place(to.domain().as_str()) {
-            None => remote(&stanza),
+            None => self.to_remote(stanza),
             Some(Place::Service(plan)) => self.to_service(plan, &to, stanza),
             Some(Place::Accounts(_)) => {
                 let frozen = Arc::new(wire::freeze_for_wire(stanza));
@@ -206,13 +210,5 @@ impl Router {
         let mut sessions = self.users.sessions(account);
         sessions.retain(|s| s.wants_messages());
         sessions
-    }
-}
-
-/// There are no links to other servers in this build: messages and iqs come back, presence ends in silence.
-fn remote(stanza: &Stanza) -> Step {
-    match stanza.kind {
-        Kind::Presence(_) => Step::Done,
-        _ => Step::bounce(stanza, &StanzaError::remote_server_not_found()),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Counts bytes against a rate.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     rate: u64,
     capacity: u64,
     tokens: u64,
@@ -13,12 +13,12 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// Full at `now`.
-    pub(super) fn new(rate: u64, burst: Duration, now: Duration) -> Self {
+    pub(crate) fn new(rate: u64, burst: Duration, now: Duration) -> Self {
         let capacity = rate.saturating_mul(burst.as_secs().max(1));
         Self { rate, capacity, tokens: capacity, last: now }
     }
     /// Takes `bytes`; how long to wait until the debt is paid.
-    pub(super) fn take(&mut self, bytes: usize, now: Duration) -> Option<Duration> {
+    pub(crate) fn take(&mut self, bytes: usize, now: Duration) -> Option<Duration> {
         let passed = now.saturating_sub(self.last);
         let gained = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX).saturating_mul(self.rate) / 1_000;
         if gained > 0 {

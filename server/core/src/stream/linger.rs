@@ -10,7 +10,7 @@ const BYTES: usize = 1024 * 1024;
 const TIME: Duration = Duration::from_secs(2);
 
 /// Reads away what still comes; both sides have been told that it is over.
-pub(super) async fn linger(socket: &TcpStream) {
+pub(crate) async fn linger(socket: &TcpStream) {
     let _ = tokio::time::timeout(TIME, discard(socket)).await;
 }
 

@@ -1,22 +1,21 @@
-//! A stream before its session exists: one element at a time, with a deadline over all of it.
+//! A stream that is being negotiated: one element at a time, with a deadline over all of it.
 
+use super::Socket;
 use bocage_api::ns;
 use bocage_stream::{Content, Event, Limits, Reader, StreamError, StreamHeader, write};
-use bocage_tls::Secured;
 use minidom::Element;
 use std::{io, time::Duration};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt},
     time::Instant,
 };
 
-/// Why a login ended without a session.
+/// Why a negotiation ended without its goal.
 #[derive(Debug)]
-pub(super) enum Fault {
-    /// The client is told why.
+pub(crate) enum Fault {
+    /// The peer is told why.
     Stream(StreamError),
-    /// The client closed its stream.
+    /// The peer closed its stream.
     Closed,
     /// The connection broke.
     Lost,
@@ -32,11 +31,12 @@ impl From<StreamError> for Fault {
     }
 }
 
-/// A stream over TLS, before its session.
-pub(super) struct Talk {
-    pub(super) io: Secured<TcpStream>,
-    pub(super) reader: Reader,
-    pub(super) out: Vec<u8>,
+/// A stream that is being negotiated.
+pub(crate) struct Talk<S> {
+    pub(crate) io: S,
+    pub(crate) reader: Reader,
+    pub(crate) out: Vec<u8>,
+    content: Content,
     deadline: Instant,
     opened: bool,
 }
@@ -44,13 +44,14 @@ pub(super) struct Talk {
 /// Goodbyes are not waited for longer than this.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-impl Talk {
-    pub(super) fn new(io: Secured<TcpStream>, deadline: Instant) -> Self {
-        Self { io, reader: Reader::new(Content::Client, Limits::BEFORE_LOGIN), out: Vec::new(), deadline, opened: false }
+impl<S: AsyncBufRead + AsyncWrite + Unpin> Talk<S> {
+    pub(crate) fn new(io: S, content: Content, deadline: Instant) -> Self {
+        let reader = Reader::new(content, Limits::BEFORE_LOGIN);
+        Self { io, reader, out: Vec::new(), content, deadline, opened: false }
     }
 
     /// The next event; `connection-timeout` at the deadline, however bytes drip.
-    pub(super) async fn event(&mut self) -> Result<Event, Fault> {
+    pub(crate) async fn event(&mut self) -> Result<Event, Fault> {
         let deadline = self.deadline;
         tokio::time::timeout_at(deadline, self.read()).await.unwrap_or_else(|_| Err(crate::c2s::errors::timeout().into()))
     }
@@ -72,7 +73,7 @@ impl Talk {
     }
 
     /// The next first-level element.
-    pub(super) async fn element(&mut self) -> Result<Element, Fault> {
+    pub(crate) async fn element(&mut self) -> Result<Element, Fault> {
         match self.event().await? {
             Event::Element(element, _) => Ok(element),
             Event::Close => Err(Fault::Closed),
@@ -81,7 +82,7 @@ impl Talk {
     }
 
     /// The header that opens a stream.
-    pub(super) async fn header(&mut self) -> Result<StreamHeader, Fault> {
+    pub(crate) async fn header(&mut self) -> Result<StreamHeader, Fault> {
         match self.event().await? {
             Event::Open(header) => Ok(header),
             Event::Close => Err(Fault::Closed),
@@ -89,24 +90,24 @@ impl Talk {
         }
     }
 
-    /// Our own header.
-    pub(super) fn open(&mut self, from: &str, to: Option<&str>, id: &str) {
-        write::open(&mut self.out, &write::Header { content: Content::Client, from, to, id: Some(id), lang: "en" });
+    /// Our own header; the side that was called gives the id.
+    pub(crate) fn open(&mut self, from: &str, to: Option<&str>, id: Option<&str>) {
+        write::open(&mut self.out, &write::Header { content: self.content, from, to, id, lang: "en" });
         self.opened = true;
     }
-    /// A new stream follows on the same connection (after SASL1).
-    pub(super) fn restart(&mut self) {
+    /// A new stream follows on the same connection (after SASL).
+    pub(crate) fn restart(&mut self) {
         self.reader.restart();
         self.opened = false;
     }
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.opened
     }
     /// Adds an element to what is sent by [`Talk::flush`].
-    pub(super) fn say(&mut self, element: &Element) {
-        write::first_level(&mut self.out, Content::Client, element);
+    pub(crate) fn say(&mut self, element: &Element) {
+        write::first_level(&mut self.out, self.content, element);
     }
-    pub(super) async fn flush(&mut self) -> Result<(), Fault> {
+    pub(crate) async fn flush(&mut self) -> Result<(), Fault> {
         let sent = async {
             self.io.write_all(&self.out).await?;
             self.io.flush().await
@@ -116,7 +117,10 @@ impl Talk {
         Ok(())
     }
     /// Sends the error if there is one, and closes.
-    pub(super) async fn end(mut self, fault: Fault) {
+    pub(crate) async fn end(mut self, fault: Fault)
+    where
+        S: Socket,
+    {
         match &fault {
             Fault::Lost => return,
             Fault::Closed => {}
@@ -128,12 +132,12 @@ impl Talk {
             self.io.shutdown().await
         };
         if tokio::time::timeout(GOODBYE, goodbye).await.is_ok_and(|said| said.is_ok()) {
-            crate::c2s::linger(self.io.get_ref()).await;
+            super::linger(self.io.socket()).await;
         }
     }
 }
 
 /// `<features/>` with these children.
-pub(super) fn features(children: impl IntoIterator<Item = Element>) -> Element {
+pub(crate) fn features(children: impl IntoIterator<Item = Element>) -> Element {
     Element::builder("features", ns::STREAMS).append_all(children).build()
 }

@@ -1,10 +1,11 @@
 //! The stream over TLS: header, authentication (SASL or SASL2), binding (by iq or Bind 2).
 
-use super::{
-    Login, MAX_DELAY, bind,
-    talk::{Fault, Talk, features},
+use super::{Login, MAX_DELAY, Talk, bind};
+use crate::{
+    hidden::Hidden,
+    router::Session,
+    stream::talk::{Fault, features},
 };
-use crate::{hidden::Hidden, router::Session};
 use bocage_api::SessionView;
 use bocage_sasl as sasl;
 use bocage_stream::{CheckedHeader, Condition, StreamError};
@@ -35,7 +36,7 @@ async fn open(login: &Login, talk: &mut Talk) -> Result<CheckedHeader, Fault> {
     let header = talk.header().await?.check(|host| login.serves(host))?;
     let to = header.from.as_ref().map(|from| from.to_bare());
     let id = login.router.entropy.id();
-    talk.open(header.to.as_str(), to.as_ref().map(|to| to.as_str()), &id);
+    talk.open(header.to.as_str(), to.as_ref().map(|to| to.as_str()), Some(&id));
     Ok(header)
 }
 

@@ -1,13 +1,11 @@
 //! Resource binding (RFC 6120 section 7): by iq, or by the server's own choice (XEP-0386).
 
-use super::{
-    Login,
-    talk::{Fault, Talk},
-};
+use super::{Login, Talk};
 use crate::{
     c2s::errors,
     presence,
     router::{Binding, Session},
+    stream::talk::Fault,
     wire,
 };
 use bocage_api::{Kind, SessionEvent, SessionView, Stanza, StanzaError, stanza::IqType};

@@ -4,12 +4,12 @@ mod authenticate;
 mod bind;
 mod host;
 mod plain;
-mod talk;
 
 use super::Established;
-use crate::{router::Router, settings::Auth};
+use crate::{router::Router, settings::Auth, stream::talk::Fault};
 use bocage_api::store::StoreError;
 use bocage_sasl as sasl;
+use bocage_stream::Content;
 use bocage_tls::{Acceptor, Opening as TlsOpening, Plain, Secured};
 use jid::{BareJid, DomainPart};
 use std::{
@@ -18,8 +18,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
-use talk::{Fault, Talk};
 use tokio::{net::TcpStream, sync::Notify, time::Instant};
+
+/// A client's stream before its session.
+type Talk = crate::stream::talk::Talk<Secured<TcpStream>>;
 
 /// How a connection comes to TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ impl Login {
         let deadline = Instant::now() + self.router.limits.login_timeout;
         // Boxed: the handshake's room would otherwise stay with the task for as long as the session lives.
         let secured = tokio::time::timeout_at(deadline, Box::pin(self.secured(plain, opening))).await.ok()??;
-        let mut talk = Talk::new(secured, deadline);
+        let mut talk = Talk::new(secured, Content::Client, deadline);
         match Box::pin(authenticate::session(&self, &mut talk, peer)).await {
             Ok(ready) => Some(Box::new(Established {
                 io: talk.io,
@@ -105,7 +107,7 @@ impl Login {
     async fn end(&self, mut talk: Talk, fault: Fault) {
         if !talk.is_open() {
             let id = self.router.entropy.id();
-            talk.open(&self.default_host(), None, &id);
+            talk.open(&self.default_host(), None, Some(&id));
         }
         talk.end(fault).await;
     }

@@ -1,7 +1,10 @@
 //! Before TLS (RFC 6120 section 5): a header, `<starttls/>`, and nothing else. What carries stanzas is another type.
 
-use super::{Login, talk::features};
-use crate::c2s::{self, errors, linger};
+use super::Login;
+use crate::{
+    c2s::{self, errors},
+    stream::{linger, talk::features},
+};
 use bocage_stream::{CheckedHeader, Condition, Content, Event, Limits, Reader, StreamError, write};
 use bocage_tls::{Opening, Plain, Secured};
 use minidom::Element;

@@ -4,15 +4,16 @@
 //! messages, the mailbox, input, a pause, the keepalive.
 
 mod held;
-mod output;
+pub(crate) mod output;
 mod poll;
 mod receive;
-mod work;
+pub(crate) mod work;
 
-use super::{bucket::Bucket, errors};
+use super::errors;
 use crate::{
     presence,
     router::{Router, Session},
+    stream::{bucket::Bucket, linger},
 };
 use bocage_api::{Frozen, SessionEvent, SessionView};
 use bocage_stream::{Limits, Reader, StreamError};
@@ -93,7 +94,7 @@ pub async fn run(router: Arc<Router>, established: Box<Established>) {
     live.settle_held(if said == Said::Goodbye { AllLeft::Yes } else { AllLeft::No }).await;
     finish(&router, &session, left).await;
     if said == Said::Goodbye {
-        super::linger(live.io.get_ref()).await;
+        linger(live.io.get_ref()).await;
     }
 }
 

@@ -19,7 +19,7 @@ const RIPE: usize = 16 * 1024;
 const KEEP: usize = 4 * 1024;
 
 /// The output of a session.
-pub(super) struct Output {
+pub(crate) struct Output {
     bytes: Vec<u8>,
     written: usize,
     unflushed: bool,
@@ -28,52 +28,60 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(bytes: Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self { bytes, written: 0, unflushed: false, stalled: false, messages: Vec::new() }
     }
     /// Adds a stanza; messages are remembered until they were written.
-    pub(super) fn stanza(&mut self, stanza: &Arc<Frozen>, instead: Option<&str>) {
+    pub(crate) fn stanza(&mut self, stanza: &Arc<Frozen>, instead: Option<&str>) {
         wire::write_stanza(&mut self.bytes, stanza, instead);
         if let Kind::Message(MessageType::Chat | MessageType::Normal) = stanza.kind {
             self.messages.push(stanza.clone());
         }
     }
     /// Adds a message that the store still has: it need not be remembered.
-    pub(super) fn stored(&mut self, stanza: &Frozen) {
-        wire::write_stanza(&mut self.bytes, stanza, None);
+    pub(crate) fn stored(&mut self, stanza: &Frozen) {
+        self.untracked(stanza, None);
+    }
+    /// Adds a stanza that somebody else remembers.
+    pub(crate) fn untracked(&mut self, stanza: &Frozen, instead: Option<&str>) {
+        wire::write_stanza(&mut self.bytes, stanza, instead);
+    }
+    /// Adds bytes that are well-formed already.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
     }
     /// Adds an element of the stream's own.
-    pub(super) fn element(&mut self, element: &minidom::Element) {
+    pub(crate) fn element(&mut self, element: &minidom::Element) {
         write::first_level(&mut self.bytes, bocage_stream::Content::Client, element);
     }
-    pub(super) fn keepalive(&mut self) {
+    pub(crate) fn keepalive(&mut self) {
         if self.bytes.is_empty() {
             self.bytes.push(b' ');
         }
     }
-    pub(super) fn is_high(&self) -> bool {
+    pub(crate) fn is_high(&self) -> bool {
         self.bytes.len() - self.written >= HIGH
     }
     /// Is it worth a write before more is looked at?
-    pub(super) fn is_ripe(&self, turn_ended: bool) -> bool {
+    pub(crate) fn is_ripe(&self, turn_ended: bool) -> bool {
         let waiting = self.bytes.len() - self.written;
         waiting >= RIPE || (turn_ended && waiting > 0)
     }
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty() && !self.unflushed
     }
     /// Was there output at the last call already, and none of it went? For the keepalive's timer.
-    pub(super) fn is_stalled(&mut self) -> bool {
+    pub(crate) fn is_stalled(&mut self) -> bool {
         let stalled = self.stalled && !self.is_empty();
         self.stalled = !self.is_empty();
         stalled
     }
     /// Messages that may not have left.
-    pub(super) fn unsent(&mut self) -> Vec<Arc<Frozen>> {
+    pub(crate) fn unsent(&mut self) -> Vec<Arc<Frozen>> {
         std::mem::take(&mut self.messages)
     }
     /// Writes what can be written. Ready when all is out.
-    pub(super) fn poll_write(&mut self, io: &mut (impl AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_write(&mut self, io: &mut (impl AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(rest) = self.bytes.get(self.written..).filter(|rest| !rest.is_empty()) {
             let count = ready!(Pin::new(&mut *io).poll_write(cx, rest))?;
             if count == 0 {
@@ -100,7 +108,7 @@ impl Output {
         Poll::Ready(Ok(()))
     }
     /// The rest, the error if there is one, the end of the stream, and the end of the connection.
-    pub(super) async fn goodbye(&mut self, io: &mut (impl AsyncWrite + Unpin), error: Option<&StreamError>) -> io::Result<()> {
+    pub(crate) async fn goodbye(&mut self, io: &mut (impl AsyncWrite + Unpin), error: Option<&StreamError>) -> io::Result<()> {
         if let Some(error) = error {
             write::error(&mut self.bytes, error);
         }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 /// Commits that may be under way while the session reads on.
 const WINDOW: usize = 128;
-/// Iqs that may be under way or queued behind their namespace.
+/// Iqs of a session that may be under way or queued behind their namespace.
 const IQS: usize = 8;
 /// Stanzas that a service may stream ahead of its result.
 const REPLY_BUFFER: usize = 64;
@@ -23,8 +23,9 @@ const REPLY_BUFFER: usize = 64;
 type Replies = (mpsc::Sender<Arc<Frozen>>, mpsc::Receiver<Arc<Frozen>>);
 
 /// Work under way.
-#[derive(Default)]
-pub(super) struct Work {
+pub(crate) struct Work {
+    /// Iqs that may be under way or queued.
+    most_iqs: usize,
     /// A fact is missing: nothing is read until it is there.
     waiting: Option<BoxFuture<'static, Step>>,
     commits: FuturesOrdered<BoxFuture<'static, Step>>,
@@ -38,35 +39,55 @@ pub(super) struct Work {
 }
 
 /// What became ready.
-pub(super) enum Ready {
+pub(crate) enum Ready {
     Step(Step),
     Answer(Box<Stanza>),
     Streamed(Arc<Frozen>),
 }
 
+impl Default for Work {
+    fn default() -> Self {
+        Self::with_iqs(IQS)
+    }
+}
+
 impl Work {
-    pub(super) fn wait(&mut self, later: BoxFuture<'static, Step>) {
+    /// With a bound of its own on iqs.
+    pub(crate) fn with_iqs(most_iqs: usize) -> Self {
+        Self {
+            most_iqs,
+            waiting: None,
+            commits: FuturesOrdered::new(),
+            iqs: FuturesUnordered::new(),
+            running: Vec::new(),
+            answers: VecDeque::new(),
+            queued: VecDeque::new(),
+            replies: None,
+            pause: None,
+        }
+    }
+    pub(crate) fn wait(&mut self, later: BoxFuture<'static, Step>) {
         match self.waiting.take() {
             // Only an answer of something older can get here: behind it.
             Some(first) => self.commits.push_back(Box::pin(async move { settle(first.await, later).await })),
             None => self.waiting = Some(later),
         }
     }
-    pub(super) fn commit(&mut self, later: BoxFuture<'static, Step>) {
+    pub(crate) fn commit(&mut self, later: BoxFuture<'static, Step>) {
         self.commits.push_back(later);
     }
-    pub(super) fn pause(&mut self, until: BoxFuture<'static, ()>) {
+    pub(crate) fn pause(&mut self, until: BoxFuture<'static, ()>) {
         self.pause = Some(until);
     }
     /// May the session read on?
-    pub(super) fn admits(&self) -> bool {
+    pub(crate) fn admits(&self) -> bool {
         self.waiting.is_none()
             && self.pause.is_none()
             && self.commits.len() < WINDOW
-            && self.running.len() + self.queued.len() < IQS
+            && self.running.len() + self.queued.len() < self.most_iqs
     }
     /// Nothing is under way.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_none()
             && self.pause.is_none()
             && self.commits.is_empty()
@@ -79,7 +100,7 @@ impl Work {
     }
 
     /// Starts an iq, or queues it behind those of its namespace.
-    pub(super) fn iq(&mut self, namespace: String, job: ServiceJob) {
+    pub(crate) fn iq(&mut self, namespace: String, job: ServiceJob) {
         if self.running.contains(&namespace) {
             self.queued.push_back((namespace, job));
         } else {
@@ -102,7 +123,7 @@ impl Work {
     }
 
     /// What is ready. Streamed stanzas come before the result that they belong to.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ready> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ready> {
         if let Some(waiting) = &mut self.waiting
             && let Poll::Ready(step) = waiting.as_mut().poll(cx)
         {
@@ -135,7 +156,7 @@ impl Work {
     }
 
     /// Drives everything that was accepted to its end: nobody reads the answers any more, but what was to be stored is.
-    pub(super) async fn settle(mut self, router: &Arc<Router>) {
+    pub(crate) async fn settle(mut self, router: &Arc<Router>) {
         if let Some(waiting) = self.waiting.take() {
             router.finish(Step::Wait(waiting)).await;
         }

@@ -1,0 +1,188 @@
+//! From the router to the queues, and what happens to what cannot go.
+
+use super::{
+    federation::Federation,
+    outgoing,
+    queue::{Item, Link, Pushed},
+    ticket::{self, Fate, Teller, Ticket},
+};
+use crate::router::{Router, Step};
+use bocage_api::{Frozen, Kind, Stanza, StanzaError, stanza::MessageType, store::OutboundRow};
+use jid::{BareJid, DomainPart, DomainRef};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+/// Pairs of hosts and peers that may be known at the same time.
+const MAX_LINKS: usize = 10_000;
+/// Rows read at once when what a former run left is taken up.
+const PAGE: usize = 256;
+
+type ByPeer = HashMap<String, HashMap<String, Arc<Link>>>;
+
+/// The queues of all peers.
+#[derive(Default)]
+pub struct Links {
+    table: Mutex<ByPeer>,
+    federation: OnceLock<Arc<Federation>>,
+}
+
+impl Links {
+    /// From now on there is federation.
+    pub fn begin(&self, federation: Arc<Federation>) {
+        let _ = self.federation.set(federation);
+    }
+    /// The federation, if there is any.
+    pub fn federation(&self) -> Option<&Arc<Federation>> {
+        self.federation.get()
+    }
+    fn table(&self) -> MutexGuard<'_, ByPeer> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The queue of a pair. Posting happens under the table's lock: a queue in use is never forgotten.
+    fn with<T>(&self, (here, there): (&DomainRef, &DomainRef), work: impl FnOnce(&Arc<Link>) -> T) -> Option<T> {
+        let federation = self.federation.get()?;
+        let mut table = self.table();
+        if !table.get(there.as_str()).is_some_and(|links| links.contains_key(here.as_str())) && table.len() >= MAX_LINKS {
+            return None;
+        }
+        let links = table.entry(there.as_str().to_owned()).or_default();
+        let new = || Arc::new(Link::new(here.to_owned(), there.to_owned(), federation.router.budget.clone()));
+        Some(work(links.entry(here.as_str().to_owned()).or_insert_with(new)))
+    }
+
+    /// A stream of the peer's brings what waits for it, unless one does already.
+    pub(super) fn attach(&self, (here, there): (&DomainPart, &DomainPart)) -> Option<Arc<Link>> {
+        self.with((here, there), |link| link.take_over().then(|| link.clone())).flatten()
+    }
+
+    /// Forgets a queue that nobody uses.
+    pub(super) fn forget(&self, link: &Link) {
+        let mut table = self.table();
+        let Some(links) = table.get_mut(link.there.as_str()) else { return };
+        if links.get(link.here.as_str()).is_some_and(|known| known.is_unused()) {
+            links.remove(link.here.as_str());
+        }
+        if links.is_empty() {
+            table.remove(link.there.as_str());
+        }
+    }
+
+    fn post(&self, here: &DomainRef, there: &DomainRef, item: Item) -> Result<(), Box<(Item, StanzaError)>> {
+        let Some(federation) = self.federation.get() else {
+            return Err(Box::new((item, StanzaError::remote_server_not_found())));
+        };
+        if !federation.admits(there.as_str()) {
+            return Err(Box::new((item, StanzaError::remote_server_not_found())));
+        }
+        let mut waiting = Some(item);
+        let pushed = self.with((here, there), |link| match waiting.take().map(|item| link.push(item)) {
+            Some(Ok(pushed)) => Some((pushed, link.clone())),
+            Some(Err(item)) => {
+                waiting = Some(item);
+                None
+            }
+            None => None,
+        });
+        match (pushed.flatten(), waiting) {
+            (Some((Pushed::First, link)), _) => {
+                let federation = federation.clone();
+                federation.router.tasks.clone().spawn_core("link", outgoing::drive(federation, link));
+                Ok(())
+            }
+            (Some(_), _) | (None, None) => Ok(()),
+            (None, Some(item)) => Err(Box::new((item, StanzaError::resource_constraint()))),
+        }
+    }
+}
+
+/// The fate of `item` is known: whoever is to hear of it hears.
+pub(super) async fn settle(federation: &Arc<Federation>, item: Item, fate: Fate) {
+    let teller = item.ticket.as_ref().map_or(Teller::Nobody, |ticket| ticket.settle(fate.clone()));
+    if let Teller::Row(key) = teller {
+        federation.rows.forget(key);
+    }
+    let Err(error) = fate else { return };
+    // Nobody asked what became of a broadcast.
+    if teller != Teller::Sender && item.instead.is_none() {
+        federation.router.finish(Step::bounce_frozen(&item.stanza, &error)).await;
+    }
+}
+
+impl Router {
+    /// To another server. Messages of accounts are not lost: see `ticket`.
+    pub(crate) fn to_remote(self: &Arc<Self>, stanza: Stanza) -> Step {
+        let (Some(from), Some(to)) = (stanza.from.clone(), stanza.to.clone()) else { return Step::Done };
+        let plans = self.plans();
+        let keeps = matches!(stanza.kind, Kind::Message(MessageType::Chat | MessageType::Normal | MessageType::Groupchat))
+            && plans.accounts(from.domain().as_str()).is_some();
+        // Nobody speaks for a host that is not served here: nothing is relayed.
+        if plans.place(from.domain().as_str()).is_none() {
+            return Step::Done;
+        }
+        let stanza = Arc::new(crate::wire::freeze_for_wire(stanza));
+        let ticket = keeps.then(Ticket::open);
+        let item = Item { stanza: stanza.clone(), instead: None, at: self.clock.mono(), ticket: ticket.clone() };
+        match (self.links.post(from.domain(), to.domain(), item), ticket, self.links.federation()) {
+            (Ok(()), Some(ticket), Some(federation)) => Step::Commit(Box::pin(ticket::kept(federation.clone(), ticket, stanza))),
+            (Ok(()), ..) => Step::Done,
+            (Err(refused), ..) => Step::bounce_frozen(&stanza, &refused.1),
+        }
+    }
+
+    /// A shared presence to a contact elsewhere; what cannot go is lost.
+    pub(crate) fn tell_remote(&self, contact: &BareJid, frozen: &Arc<Frozen>) {
+        let Some(from) = &frozen.from else { return };
+        let item = Item { stanza: frozen.clone(), instead: Some(contact.clone()), at: self.clock.mono(), ticket: None };
+        let _ = self.links.post(from.domain(), contact.domain(), item);
+    }
+
+    /// What is frozen already, to its own addressee; what cannot go is lost.
+    pub(crate) fn frozen_to_remote(&self, frozen: &Arc<Frozen>) {
+        let (Some(from), Some(to)) = (&frozen.from, &frozen.to) else { return };
+        let item = Item { stanza: frozen.clone(), instead: None, at: self.clock.mono(), ticket: None };
+        let _ = self.links.post(from.domain(), to.domain(), item);
+    }
+
+    /// Takes up what a former run has left: it goes on its way again, or back to its sender.
+    pub(crate) async fn take_up_rows(self: &Arc<Self>) {
+        let Some(federation) = self.links.federation() else { return };
+        let mut after = 0;
+        loop {
+            let rows = match self.stores.outbound.waiting(after, PAGE).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    tracing::error!(%error, "messages for other servers cannot be read");
+                    return;
+                }
+            };
+            let Some(last) = rows.last() else { return };
+            after = last.position;
+            let more = rows.len() == PAGE;
+            for row in rows {
+                self.take_up(federation, row).await;
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    async fn take_up(&self, federation: &Arc<Federation>, row: OutboundRow) {
+        let text = std::str::from_utf8(&row.payload).ok();
+        let Some(stanza) = text.and_then(crate::wire::stanza) else { return federation.rows.forget(row.key) };
+        let addresses = (stanza.from.clone(), stanza.to.clone());
+        let stanza = Arc::new(crate::wire::freeze_for_wire(stanza));
+        let item = Item { stanza, instead: None, at: self.clock.mono(), ticket: Some(Ticket::of_row(row.key)) };
+        let (Some(from), Some(to)) = addresses else { return federation.rows.forget(row.key) };
+        if row.deadline < self.clock.wall() {
+            return settle(federation, item, Err(StanzaError::remote_server_timeout())).await;
+        }
+        if let Err(refused) = self.links.post(from.domain(), to.domain(), item) {
+            let (item, error) = *refused;
+            settle(federation, item, Err(error)).await;
+        }
+    }
+}
