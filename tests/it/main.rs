@@ -11,6 +11,7 @@
 mod accounts;
 mod contacts;
 mod embedded;
+mod interop;
 mod layering;
 mod offline;
 mod pressure;

@@ -70,17 +70,18 @@ impl Person {
     }
     /// The next stanza.
     pub async fn next(&mut self) -> Element {
-        soon(async {
-            loop {
-                match self.client.next().await {
-                    Some(Event::Stanza(stanza)) => return stanza.into(),
-                    Some(Event::Disconnected(error)) => panic!("disconnected: {error}"),
-                    Some(Event::Online { .. }) => {}
-                    None => panic!("the stream ended"),
-                }
+        soon(self.arrival()).await
+    }
+    /// The same, with no deadline: whoever waits has one.
+    pub async fn arrival(&mut self) -> Element {
+        loop {
+            match self.client.next().await {
+                Some(Event::Stanza(stanza)) => return stanza.into(),
+                Some(Event::Disconnected(error)) => panic!("disconnected: {error}"),
+                Some(Event::Online { .. }) => {}
+                None => panic!("the stream ended"),
             }
-        })
-        .await
+        }
     }
     /// The first stanza for which `wanted` says yes; others are dropped.
     pub async fn until(&mut self, wanted: impl Fn(&Element) -> bool) -> Element {

@@ -20,6 +20,7 @@ pub struct Direct {
     /// Where.
     pub address: SocketAddr,
     config: Arc<ClientConfig>,
+    binds: bool,
 }
 
 impl fmt::Debug for Direct {
@@ -41,7 +42,12 @@ impl Direct {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self { address, config: Arc::new(config) }
+        Self { address, config: Arc::new(config), binds: true }
+    }
+    /// Logs in without a channel binding: ejabberd 23 takes only one that TLS 1.3 does not have.
+    #[must_use]
+    pub fn without_binding(self) -> Self {
+        Self { binds: false, ..self }
     }
     /// A TLS connection.
     ///
@@ -67,7 +73,10 @@ impl ServerConnector for Direct {
         let domain = jid.domain().as_str();
         let stream = self.tls(domain).await?;
         let exported = stream.get_ref().1.export_keying_material(vec![0; 32], b"EXPORTER-Channel-Binding", Some(b""));
-        let binding = sasl::common::ChannelBinding::TlsExporter(exported.expect("the exporter exports"));
+        let binding = match self.binds {
+            true => sasl::common::ChannelBinding::TlsExporter(exported.expect("the exporter exports")),
+            false => sasl::common::ChannelBinding::None,
+        };
         let header = StreamHeader { to: Some(domain.into()), from: None, id: None };
         Ok((initiate_stream(BufStream::new(stream), ns, header, timeouts).await?, binding))
     }

@@ -10,7 +10,10 @@ use bocage_api::{
     Clock,
     store::{AccountKeys, StoredKeys},
 };
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 use tempfile::TempDir;
 
 /// Iterations of test accounts: tests are about the server, not about PBKDF2.
@@ -42,11 +45,24 @@ impl Village {
     }
     /// In this directory, perhaps again, by this clock.
     pub async fn start(dir: TempDir, toml: &str, people: &[&str], clock: Clock) -> Self {
-        let domain = "village.example";
-        let config = configure(&dir, domain, toml);
+        let (domain, tls) = ("village.example", dir.path().join("tls"));
+        if !tls.exists() {
+            bocage_tls::ensure_self_signed(&tls, domain).unwrap();
+        }
+        let anchor = tls.join(format!("{domain}.crt"));
+        Self::among((domain, anchor), (dir, tls), toml, (people, clock)).await
+    }
+    /// With a name that others know: whoever trusts `anchor` trusts the certificate in `tls`.
+    pub async fn among(
+        (domain, anchor): (&'static str, PathBuf),
+        (dir, tls): (TempDir, PathBuf),
+        toml: &str,
+        (people, clock): (&[&str], Clock),
+    ) -> Self {
+        let config = configure(dir.path(), &tls, domain, toml);
         let running = bocage::start(config, Modules::builtin(), clock, machine_entropy()).await.unwrap();
-        let &[starttls, direct] = running.addresses() else { panic!("two listeners") };
-        let connector = Direct::new(direct, &dir.path().join(format!("tls/{domain}.crt")));
+        let &[starttls, direct, ..] = running.addresses() else { panic!("two listeners for clients") };
+        let connector = Direct::new(direct, &anchor);
         let village = Self { domain, running, connector, starttls, dir };
         for person in people {
             village.settle_in(person).await;
@@ -98,12 +114,8 @@ impl Village {
     }
 }
 
-fn configure(dir: &TempDir, domain: &str, more: &str) -> bocage::Config {
-    let (path, tls) = (dir.path().join("bocage.toml"), dir.path().join("tls"));
-    if !tls.exists() {
-        bocage_tls::ensure_self_signed(&tls, domain).unwrap();
-    }
-    let data = dir.path().join("data");
+fn configure(dir: &Path, tls: &Path, domain: &str, more: &str) -> bocage::Config {
+    let (path, data) = (dir.join("bocage.toml"), dir.join("data"));
     let text =
         format!("domain = \"{domain}\"\ndata_dir = \"{}\"\n[tls]\ncertificates = \"{}\"\n{more}", data.display(), tls.display());
     std::fs::write(&path, text).unwrap();
@@ -112,5 +124,10 @@ fn configure(dir: &TempDir, domain: &str, more: &str) -> bocage::Config {
     let free = || vec![Listener("127.0.0.1:0".parse().unwrap())];
     config.listen.c2s = free();
     config.listen.c2s_direct_tls = free();
+    // Whoever wants others says where.
+    if !more.contains("s2s = [") {
+        config.listen.s2s.clear();
+        config.listen.s2s_direct_tls.clear();
+    }
     config
 }

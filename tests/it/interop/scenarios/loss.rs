@@ -1,0 +1,68 @@
+//! Servers, links and the resolver go away and come back.
+
+use crate::interop::pair::{Pair, Setup, none_is_lost, patiently, say, talk};
+use bocage_tests::Person;
+
+/// What is sent while the other is gone arrives or comes back.
+pub(in crate::interop) async fn the_far_one_dies_and_returns(setup: Setup) {
+    let mut pair = Pair::of(setup).await;
+    let (mut romeo, mut juliet) = pair.people().await;
+    talk(&mut romeo, &mut juliet).await;
+    pair.far.stop().await;
+    let ids = write(&mut romeo, &pair.far.bare("juliet")).await;
+    pair.far.start_again(&pair.world).await;
+    juliet = pair.far.online("juliet").await;
+    none_is_lost(&mut romeo, &mut juliet, &ids).await;
+    patiently(talk(&mut juliet, &mut romeo)).await;
+    pair.links_are_sealed();
+}
+
+pub(in crate::interop) async fn the_near_one_stops_and_returns(setup: Setup) {
+    let mut pair = Pair::of(setup).await;
+    let (mut romeo, mut juliet) = pair.people().await;
+    talk(&mut romeo, &mut juliet).await;
+    drop(romeo);
+    pair.near.stop().await;
+    pair.near.start_again(&pair.world).await;
+    romeo = pair.near.online("romeo").await;
+    patiently(talk(&mut romeo, &mut juliet)).await;
+    pair.links_are_sealed();
+}
+
+/// What was sent as the links were cut arrives or comes back, and what is sent later arrives.
+pub(in crate::interop) async fn links_are_cut(setup: Setup) {
+    let pair = Pair::of(setup).await;
+    let (mut romeo, mut juliet) = pair.people().await;
+    talk(&mut romeo, &mut juliet).await;
+    let to = juliet.jid.to_string();
+    let mut ids = write(&mut romeo, &to).await;
+    pair.cut_links();
+    ids.extend(write(&mut romeo, &to).await);
+    none_is_lost(&mut romeo, &mut juliet, &ids).await;
+    patiently(talk(&mut romeo, &mut juliet)).await;
+    pair.links_are_sealed();
+}
+
+/// A link that is there needs no names.
+pub(in crate::interop) async fn the_resolver_dies_and_returns(setup: Setup) {
+    let mut pair = Pair::of(setup).await;
+    let (mut romeo, mut juliet) = pair.people().await;
+    talk(&mut romeo, &mut juliet).await;
+    pair.world.resolver_mut().kill();
+    say(&mut romeo, &mut juliet, "still there?").await;
+    pair.cut_links();
+    let ids = write(&mut romeo, &pair.far.bare("juliet")).await;
+    pair.world.publish().await;
+    none_is_lost(&mut romeo, &mut juliet, &ids).await;
+    patiently(talk(&mut romeo, &mut juliet)).await;
+}
+
+/// Some messages that the own server has taken.
+async fn write(person: &mut Person, to: &str) -> Vec<String> {
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let ids: Vec<String> = (0..5).map(|_| format!("letter{}", NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))).collect();
+    for id in &ids {
+        person.send(&format!("<message to='{to}' type='chat' id='{id}'><body>{id}</body></message>")).await;
+    }
+    ids
+}
