@@ -1,6 +1,6 @@
 //! The command line's end of the admin socket.
 
-use super::protocol::{LineError, Outcome, PAGE, Request, Response, WireAccount, read_line, write_line};
+use super::protocol::{LineError, Outcome, PAGE, PeersRequest, Request, Response, WireAccount, read_line, write_line};
 use bocage_api::store::AccountKeys;
 use jid::{BareJid, DomainPart};
 use std::{io, path::Path};
@@ -70,6 +70,10 @@ impl Client {
                 return Ok(all);
             }
         }
+    }
+
+    pub(crate) async fn peers(&mut self, ask: PeersRequest) -> Result<String, ClientError> {
+        self.words(Request::Peers { ask }).await
     }
 
     pub(crate) async fn reload(&mut self) -> Result<String, ClientError> {

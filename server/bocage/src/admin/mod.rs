@@ -6,6 +6,7 @@ mod protocol;
 mod server;
 
 pub(crate) use client::Client;
+pub use protocol::PeersRequest;
 pub(crate) use protocol::{Outcome, PAGE};
 pub use server::{BindError, bind, serve};
 
@@ -25,6 +26,8 @@ pub trait Admin: Send + Sync {
     fn delete(&self, account: BareJid) -> BoxFuture<'_, Stored<bool>>;
     /// All accounts of a host, sorted.
     fn list(&self, host: DomainPart) -> BoxFuture<'_, Stored<Vec<BareJid>>>;
+    /// Other servers (H43): the answer in words, or why there is none.
+    fn peers(&self, request: PeersRequest) -> BoxFuture<'_, Result<String, String>>;
     /// Reads configuration and certificates anew: what changed, in words, or why nothing did.
     fn reload(&self) -> BoxFuture<'_, Result<String, String>>;
     /// Is the store writable and does every listener listen? Otherwise why not.

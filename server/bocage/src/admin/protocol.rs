@@ -23,10 +23,33 @@ pub(crate) enum Request {
     Delete { account: String },
     /// A page of the accounts of a host, behind `after`.
     List { host: String, after: Option<String> },
+    /// About other servers; answered in words.
+    Peers { ask: PeersRequest },
     /// Read configuration and certificates anew.
     Reload {},
     /// How are you?
     Health {},
+}
+
+/// What is asked about other servers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "peers", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PeersRequest {
+    /// A page of those that are remembered, a line each that begins with the domain; empty behind the last.
+    List {
+        /// Behind this domain.
+        after: Option<String>,
+    },
+    /// Forget how it was.
+    Accept {
+        /// Its domain.
+        domain: String,
+    },
+    /// Refuse it.
+    Block {
+        /// Its domain.
+        domain: String,
+    },
 }
 
 /// What is answered.

@@ -118,14 +118,19 @@ async fn answer(request: Request, admin: &dyn Admin) -> Response {
             Err(_) => malformed(),
         },
         Request::List { host, after } => list(&host, after.as_deref(), admin).await,
-        Request::Reload {} => match admin.reload().await {
-            Ok(text) => Response::Done { text },
-            Err(text) => Response::Failed { text },
-        },
+        Request::Peers { ask } => words(admin.peers(ask).await),
+        Request::Reload {} => words(admin.reload().await),
         Request::Health {} => match admin.health().await {
             Ok(()) => Response::Done { text: "healthy".to_owned() },
             Err(text) => Response::Failed { text },
         },
+    }
+}
+
+fn words(result: Result<String, String>) -> Response {
+    match result {
+        Ok(text) => Response::Done { text },
+        Err(text) => Response::Failed { text },
     }
 }
 
@@ -196,6 +201,9 @@ mod tests {
         fn list(&self, _: DomainPart) -> BoxFuture<'_, Stored<Vec<BareJid>>> {
             Box::pin(async move { Ok(self.0.lock().unwrap().keys().map(|jid| jid.parse().unwrap()).collect()) })
         }
+        fn peers(&self, request: crate::admin::PeersRequest) -> BoxFuture<'_, Result<String, String>> {
+            Box::pin(async move { Ok(format!("{request:?}")) })
+        }
         fn reload(&self) -> BoxFuture<'_, Result<String, String>> {
             Box::pin(async { Ok("nothing changed".to_owned()) })
         }
@@ -235,6 +243,8 @@ mod tests {
             assert!(client.delete(&list[0]).await.unwrap());
             assert!(!client.delete(&list[0]).await.unwrap());
             assert!(client.set_keys(&list[1], &keys()).await.unwrap());
+            let ask = crate::admin::PeersRequest::Block { domain: "odd.example".to_owned() };
+            assert_eq!(client.peers(ask).await.unwrap(), "Block { domain: \"odd.example\" }");
             assert_eq!(client.reload().await.unwrap(), "nothing changed");
             assert_eq!(client.health().await.unwrap_err().to_string(), "the store is read-only");
         })

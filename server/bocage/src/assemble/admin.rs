@@ -2,7 +2,7 @@
 
 use super::plans::Builder;
 use crate::{
-    admin::Admin,
+    admin::{Admin, PeersRequest},
     config::{Config, Source},
     modules::Modules,
 };
@@ -10,7 +10,11 @@ use bocage_api::{
     BoxFuture, Reconfigured,
     store::{AccountKeys, Creation, Stored},
 };
-use bocage_core::{ServerHandle, router::Router};
+use bocage_core::{
+    ServerHandle,
+    router::Router,
+    s2s::{Memory, Peer},
+};
 use bocage_store::Store;
 use jid::{BareJid, DomainPart};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -98,6 +102,39 @@ fn domains(config: &Config) -> Vec<&str> {
     config.hosts.iter().map(|host| host.domain.as_str()).collect()
 }
 
+/// Peers on one page of the list.
+const PEERS: usize = 500;
+
+async fn peers(memory: &Memory, request: PeersRequest) -> Stored<String> {
+    match request {
+        PeersRequest::List { after } => {
+            let page = memory.list(after, PEERS).await?;
+            Ok(page.iter().map(|(domain, peer)| format!("{domain} {}\n", described(*peer))).collect())
+        }
+        PeersRequest::Accept { domain } => Ok(if memory.accept(&domain).await? {
+            format!("how {domain} was is forgotten")
+        } else {
+            format!("nothing was remembered of {domain}")
+        }),
+        PeersRequest::Block { domain } => {
+            memory.block(&domain).await?;
+            Ok(format!("{domain} is refused; links that are up end with their connection"))
+        }
+    }
+}
+
+fn described(peer: Peer) -> String {
+    let proof = if peer.pin {
+        "pin"
+    } else if peer.dane {
+        "DANE"
+    } else {
+        "authority"
+    };
+    let tls = if peer.tls13 { "TLS 1.3" } else { "TLS 1.2" };
+    format!("{tls}, {proof}{}", if peer.blocked { ", blocked" } else { "" })
+}
+
 impl Admin for Operator {
     fn create(&self, account: BareJid, keys: AccountKeys) -> BoxFuture<'_, Stored<Creation>> {
         Box::pin(async move {
@@ -126,6 +163,12 @@ impl Admin for Operator {
     }
     fn list(&self, host: DomainPart) -> BoxFuture<'_, Stored<Vec<BareJid>>> {
         Box::pin(async move { self.router.stores.accounts.list(&host).await })
+    }
+    fn peers(&self, request: PeersRequest) -> BoxFuture<'_, Result<String, String>> {
+        Box::pin(async move {
+            let federation = self.router.links.federation().ok_or("this server speaks with no other")?;
+            peers(&federation.memory, request).await.map_err(|error| error.to_string())
+        })
     }
     fn reload(&self) -> BoxFuture<'_, Result<String, String>> {
         Box::pin(async move { self.reload_all() })

@@ -1,6 +1,7 @@
 //! The command line. What people read goes to standard output, what went wrong to standard error; the exit code is 0,
 //! 1 for what failed and 2 for a configuration or a command line that cannot be.
 
+mod peers;
 mod run;
 mod store;
 mod user;
@@ -43,6 +44,9 @@ enum Command {
     /// Accounts
     #[command(subcommand)]
     User(user::User),
+    /// Other servers
+    #[command(subcommand)]
+    Peers(peers::Peers),
     /// Make the running server read configuration and certificates anew
     Reload,
     /// Ask the running server how it is. Exit code 0 or 1
@@ -82,6 +86,7 @@ fn obey(command: Command, config: Config, source: Source, modules: Modules) -> a
         Command::Check => check(&config),
         Command::Reference => Ok(ExitCode::SUCCESS),
         Command::User(user) => block_on(user::obey(user, &config)),
+        Command::Peers(peers) => block_on(peers::obey(peers, &config)),
         Command::Reload => block_on(reload(&config)),
         Command::Healthcheck => block_on(healthcheck(&config)),
     }
@@ -157,6 +162,9 @@ mod tests {
             "bocage user del alice@a.example",
             "bocage user list",
             "bocage check",
+            "bocage peers list",
+            "bocage peers accept odd.example",
+            "bocage peers block odd.example",
             "bocage reference",
             "bocage reload",
             "bocage healthcheck",

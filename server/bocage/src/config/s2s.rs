@@ -152,6 +152,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn single_peers_have_tables_of_their_own() {
+        let given = "[peers.'odd.example']\naddress = 'h.example:5269'".parse().unwrap();
+        let mut at = Collector::default();
+        let (s2s, _) = crate::config::table::read::<S2s>("s2s", &given, &mut at);
+        let peer = s2s.peers.get("odd.example").expect("it is read");
+        assert_eq!(peer.address(), Some(("h.example".into(), 5269)));
+    }
+
+    #[test]
     fn addresses_have_a_host_and_a_port() {
         assert_eq!(host_port("[::1]:5269"), Some(("::1".into(), 5269)));
         assert_eq!(host_port("odd.example:5269"), Some(("odd.example".into(), 5269)));

@@ -39,10 +39,15 @@ impl<T: Section> Reader<'_, T> {
             let path = [inner, std::slice::from_ref(key)].concat();
             match value {
                 _ if !known.contains(key) => self.at.unknown(&self.name(inner), key, &known),
-                Value::Table(table) if lookup(&self.base, &path).is_some_and(Value::is_table) => self.walk(&path, table),
+                // A map has no keys of its own: it is tried whole.
+                Value::Table(table) if self.is_section(&path) => self.walk(&path, table),
                 _ => self.try_key(&path, value),
             }
         }
+    }
+
+    fn is_section(&self, path: &[String]) -> bool {
+        lookup(&self.base, path).is_some_and(Value::is_table) && !self.shape.keys(path).is_empty()
     }
 
     fn try_key(&mut self, path: &[String], value: &Value) {
