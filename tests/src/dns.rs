@@ -7,6 +7,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 const UNBOUND: &str = "/usr/sbin/unbound";
@@ -45,8 +46,10 @@ impl Resolver {
         let addresses = [loopback::port(loopback::address()), loopback::port(loopback::address())];
         let directory = directory.join("resolver");
         fs::create_dir_all(&directory).unwrap();
-        // A copy: where AppArmor confines the program by its path, it may read no file of ours.
-        fs::copy(UNBOUND, directory.join("unbound")).unwrap_or_else(|_| panic!("{UNBOUND} is missing: tests/run install"));
+        // A copy: where AppArmor confines the program by its path, it may read no file of ours. Made by another process:
+        // a child of another test's, forked while we write, would hold it open, and then it cannot be run.
+        let copied = Command::new("/bin/cp").args([Path::new(UNBOUND), &directory.join("unbound")]).status().unwrap();
+        assert!(copied.success(), "{UNBOUND} is missing: tests/run install");
         let processes = run(&directory, addresses, zone).await;
         Self { address: addresses[0], literal: addresses[1], directory, processes }
     }

@@ -110,9 +110,10 @@ impl Leash {
 }
 
 impl Drop for Leash {
+    #[expect(clippy::print_stderr, reason = "beside the failure that it explains")]
     fn drop(&mut self) {
         if std::thread::panicking() && self.signals.is_some() {
-            let _ = writeln!(std::io::stderr(), "--- last words of a peer ---\n{}", self.last());
+            eprintln!("--- its last words ---\n{}", self.last());
         }
         self.kill();
     }

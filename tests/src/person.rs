@@ -9,7 +9,8 @@ use tokio_xmpp::{
     xmlstream::Timeouts,
 };
 
-/// Somebody who is logged in.
+/// Somebody who is logged in. For tests of one thread: on several, tokio-xmpp's receiver loses its wake-up when it finds
+/// the sender at work (6.0.0), and what has arrived is seen only when more arrives.
 pub struct Person {
     client: Client,
     /// Their full JID.

@@ -21,7 +21,7 @@ between!(Bocage, Bocage:
     certificates::certificates_are_renewed,
 );
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn server_certificates_alone() {
     let setup = Setup::of(Kind::Bocage, Kind::Bocage);
     chat::near_calls_first(Setup { usages: (Usage::Server, Usage::Server), ..setup }).await;

@@ -119,35 +119,35 @@ async fn is_accepted(kind: Kind) {
     assert!(case.names.was_asked("TLSA"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn h44_a_key_that_a_signed_zone_names_is_enough() {
     is_accepted(Kind::Bocage).await;
 }
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn h44_a_key_that_a_signed_zone_names_is_enough_for_prosody() {
     is_accepted(Kind::Prosody).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn h44_an_unknown_authority_alone_is_not() {
     Case::of(Kind::Prosody, Certificate::Foreign, Record::None, None).await.is_refused().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn h44_a_record_that_does_not_match_outweighs_a_known_authority() {
     for kind in [Kind::Prosody, Kind::Bocage] {
         Case::of(kind, Certificate::Trusted, Record::Wrong, None).await.is_refused().await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn h44_a_broken_signature_is_refused_though_the_authority_is_known() {
     for how in [Spoil::Forged, Spoil::Expired, Spoil::Stripped] {
         Case::of(Kind::Prosody, Certificate::Trusted, Record::Right, Some(how)).await.is_refused().await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn h43_who_had_a_record_and_lost_it_is_refused() {
     let mut case = Case::of(Kind::Prosody, Certificate::Trusted, Record::Right, None).await;
     let (mut romeo, mut juliet) = case.people().await;

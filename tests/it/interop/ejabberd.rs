@@ -12,9 +12,7 @@ between!(Bocage, Ejabberd:
     services::disco_both_ways,
     errors::who_is_unknown_is_told,
     errors::where_nobody_is_comes_back,
-    loss::the_far_one_dies_and_returns,
     loss::the_near_one_stops_and_returns,
-    loss::links_are_cut,
     loss::the_resolver_dies_and_returns,
     certificates::certificates_are_renewed,
     rooms::a_room_of_the_far_one,
@@ -26,13 +24,13 @@ fn setup() -> Setup {
     Setup::of(Kind::Bocage, Kind::Ejabberd)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn with_a_server_certificate_alone() {
     chat::far_calls_first(Setup { usages: (Usage::Both, Usage::Server), ..setup() }).await;
 }
 
 /// It believes our certificate when it calls us, and a key of ours when we call it: never without TLS.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn h42_server_certificates_alone_and_dialback_over_tls() {
     chat::over_tls(Setup { usages: (Usage::Server, Usage::Server), more: ("", DIALBACK), ..setup() }).await;
 }

@@ -7,7 +7,7 @@ const ONION: &str = "bocagebocagebocagebocagebocagebocagebocagebocagebocage22.on
 const NEAR: &str = "near.example";
 const MAPPED: &str = "far.example";
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn h45_what_goes_through_the_proxy_is_asked_of_nobody_else() {
     let mut world = World::new();
     let near = world.site(NEAR, Way::Starttls, Usage::Both);
@@ -37,7 +37,7 @@ async fn h45_what_goes_through_the_proxy_is_asked_of_nobody_else() {
     assert!(world.resolver().was_asked(NEAR), "the resolver would have told: the others looked for the near one");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn h45_without_a_proxy_an_onion_is_asked_of_nobody() {
     let mut world = World::new();
     let near = world.site(NEAR, Way::Starttls, Usage::Both);

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(super) const NEAR: &str = "near.example";
 pub(super) const FAR: &str = "far.example";
 const TLS_1_3: u16 = 0x0304;
+/// Longer than a message takes that is not lost.
+const PAUSE: Duration = Duration::from_secs(2);
 /// Longer than a server waits before it tries again.
 const RETRIES: Duration = Duration::from_secs(120);
 
@@ -90,9 +92,28 @@ pub(super) async fn talk(romeo: &mut Person, juliet: &mut Person) {
     say(juliet, romeo, "Ay me!").await;
 }
 
-/// With the time that servers take before they try again.
-pub(super) async fn patiently(what: impl Future<Output = ()>) {
-    tokio::time::timeout(RETRIES, what).await.expect("servers try again");
+/// Both ways, after a loss that not every server has seen: what is said is said again until it arrives.
+pub(super) async fn talk_again(romeo: &mut Person, juliet: &mut Person) {
+    repeat(juliet, romeo).await;
+    repeat(romeo, juliet).await;
+    talk(romeo, juliet).await;
+}
+
+async fn repeat(from: &mut Person, to: &mut Person) {
+    let arrives = async {
+        for n in 0.. {
+            let words = format!("once more, {n}");
+            from.send(&format!("<message to='{}' type='chat'><body>{words}</body></message>", to.jid)).await;
+            if tokio::time::timeout(PAUSE, hear(to, &words)).await.is_ok() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(RETRIES, arrives).await.expect("servers try again");
+}
+
+async fn hear(person: &mut Person, words: &str) {
+    while text(&person.arrival().await) != words {}
 }
 
 /// Messages that `from` has sent under these ids, each with its id as its words: each arrives or comes back.

@@ -10,7 +10,6 @@ between!(Bocage, Prosody:
     chat::one_link_for_both_ways,
     chat::large_stanzas,
     chat::order_is_kept,
-    presence::subscriptions_both_ways,
     services::disco_both_ways,
     errors::who_is_unknown_is_told,
     errors::where_nobody_is_comes_back,
@@ -18,7 +17,6 @@ between!(Bocage, Prosody:
     loss::the_near_one_stops_and_returns,
     loss::links_are_cut,
     loss::the_resolver_dies_and_returns,
-    certificates::certificates_are_renewed,
     rooms::a_room_of_the_far_one,
 );
 
@@ -28,17 +26,17 @@ fn setup() -> Setup {
     Setup::of(Kind::Bocage, Kind::Prosody)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn without_bidirectional_streams() {
     chat::near_calls_first(Setup { more: ("", WITHOUT_BIDI), ..setup() }).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn server_certificates_alone_when_near_calls() {
     chat::near_calls_first(Setup { usages: (Usage::Server, Usage::Server), ..setup() }).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn server_certificates_alone_when_far_calls() {
     chat::far_calls_first(Setup { usages: (Usage::Server, Usage::Server), ..setup() }).await;
 }

@@ -44,9 +44,6 @@ impl Peer {
     pub async fn start(world: &World, site: Site, kind: Kind, more: &str) -> Self {
         let mut peer = Self { site, kind, more: more.to_owned(), anchor: world.anchor(), life: Life::Over(None) };
         peer.start_again(world).await;
-        if kind == Kind::Ejabberd {
-            ejabberd::people(&peer.site).await;
-        }
         peer
     }
     /// Its clients trust what is in `anchor` instead.
@@ -85,13 +82,11 @@ impl Peer {
             Life::Over(_) => panic!("it is over"),
         };
     }
-    /// Gives it another certificate while it runs.
+    /// Gives it another certificate while it runs. Ours sees it by itself, a little later.
     pub async fn renew(&mut self, world: &World, leaf: &Leaf) {
         world.certify(&self.site, leaf);
         match &mut self.life {
-            Life::Village(village) => {
-                village.running.admin().reload().await.unwrap();
-            }
+            Life::Village(_) => {}
             Life::Child(child) if self.kind == Kind::Prosody => prosody::reload(child).await,
             Life::Child(_) => ejabberd::reload(&self.site).await,
             Life::Over(_) => panic!("it is over"),

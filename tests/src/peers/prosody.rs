@@ -7,8 +7,10 @@ use std::{fs, path::Path};
 pub(super) async fn start(world: &World, site: &Site, more: &str) -> Leash {
     let home = world.home(site);
     people(&home, site.domain);
-    fs::write(home.join("prosody.cfg.lua"), configuration(world, site, more)).unwrap();
-    let child = Leash::hold(&["/usr/bin/prosody", "-F", "--config", "prosody.cfg.lua"], &home, &[]);
+    // The whole path: it is read again from elsewhere.
+    let config = home.join("prosody.cfg.lua");
+    fs::write(&config, configuration(world, site, more)).unwrap();
+    let child = Leash::hold(&["/usr/bin/prosody", "-F", "--config", config.to_str().unwrap()], &home, &[]);
     child.started(&["Activated service 'c2s_direct_tls'", "Activated service 's2s'", "Activated service 's2s_direct_tls'"]).await;
     child
 }
@@ -16,7 +18,7 @@ pub(super) async fn start(world: &World, site: &Site, more: &str) -> Leash {
 pub(super) async fn reload(child: &mut Leash) {
     let mark = child.mark();
     child.signal("HUP");
-    child.said(mark, "Re-opening log files").await;
+    child.said(mark, "Certificates reloaded").await;
 }
 
 pub(super) fn took_external(domain: &str) -> String {

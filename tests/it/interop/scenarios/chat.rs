@@ -1,6 +1,6 @@
 //! Messages.
 
-use crate::interop::pair::{Pair, Setup, patiently, say, talk};
+use crate::interop::pair::{Pair, Setup, say, talk, talk_again};
 use bocage_tests::Way;
 
 pub(in crate::interop) async fn near_calls_first(setup: Setup) {
@@ -36,8 +36,7 @@ pub(in crate::interop) async fn one_link_for_both_ways(setup: Setup) {
     talk(&mut juliet, &mut romeo).await;
     assert_eq!(pair.links(), 1);
     pair.cut_links();
-    patiently(talk(&mut juliet, &mut romeo)).await;
-    talk(&mut romeo, &mut juliet).await;
+    talk_again(&mut romeo, &mut juliet).await;
     assert_eq!(pair.links(), 2);
     pair.links_are_proven().await;
 }

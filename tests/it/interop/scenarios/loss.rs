@@ -1,6 +1,6 @@
 //! Servers, links and the resolver go away and come back.
 
-use crate::interop::pair::{Pair, Setup, none_is_lost, patiently, say, talk};
+use crate::interop::pair::{Pair, Setup, none_is_lost, say, talk, talk_again};
 use bocage_tests::Person;
 
 /// What is sent while the other is gone arrives or comes back.
@@ -13,7 +13,7 @@ pub(in crate::interop) async fn the_far_one_dies_and_returns(setup: Setup) {
     pair.far.start_again(&pair.world).await;
     juliet = pair.far.online("juliet").await;
     none_is_lost(&mut romeo, &mut juliet, &ids).await;
-    patiently(talk(&mut juliet, &mut romeo)).await;
+    talk_again(&mut romeo, &mut juliet).await;
     pair.links_are_sealed();
 }
 
@@ -25,7 +25,7 @@ pub(in crate::interop) async fn the_near_one_stops_and_returns(setup: Setup) {
     pair.near.stop().await;
     pair.near.start_again(&pair.world).await;
     romeo = pair.near.online("romeo").await;
-    patiently(talk(&mut romeo, &mut juliet)).await;
+    talk_again(&mut romeo, &mut juliet).await;
     pair.links_are_sealed();
 }
 
@@ -39,7 +39,7 @@ pub(in crate::interop) async fn links_are_cut(setup: Setup) {
     pair.cut_links();
     ids.extend(write(&mut romeo, &to).await);
     none_is_lost(&mut romeo, &mut juliet, &ids).await;
-    patiently(talk(&mut romeo, &mut juliet)).await;
+    talk_again(&mut romeo, &mut juliet).await;
     pair.links_are_sealed();
 }
 
@@ -54,7 +54,7 @@ pub(in crate::interop) async fn the_resolver_dies_and_returns(setup: Setup) {
     let ids = write(&mut romeo, &pair.far.bare("juliet")).await;
     pair.world.publish().await;
     none_is_lost(&mut romeo, &mut juliet, &ids).await;
-    patiently(talk(&mut romeo, &mut juliet)).await;
+    talk_again(&mut romeo, &mut juliet).await;
 }
 
 /// Some messages that the own server has taken.

@@ -7,6 +7,10 @@ use minidom::Element;
 pub(in crate::interop) async fn subscriptions_both_ways(setup: Setup) {
     let pair = Pair::of(setup).await;
     let (mut romeo, mut juliet) = pair.people().await;
+    // RFC 6121, section 3.1.6: answers go to those who have asked for their roster.
+    for person in [&mut romeo, &mut juliet] {
+        person.ask("get", "", "<query xmlns='jabber:iq:roster'/>").await;
+    }
     subscribe(&mut romeo, &mut juliet).await;
     subscribe(&mut juliet, &mut romeo).await;
     sight(&pair, romeo, &mut juliet).await;
@@ -29,6 +33,7 @@ async fn sight(pair: &Pair, romeo: Person, juliet: &mut Person) {
     romeo.leave().await;
     juliet.until(|s| is_presence(s, Some("unavailable")) && s.attr("from") == Some(&gone)).await;
     let mut romeo = pair.near.login("romeo").await;
+    romeo.ask("get", "", "<query xmlns='jabber:iq:roster'/>").await;
     romeo.send("<presence><show>away</show></presence>").await;
     let juliets = juliet.jid.to_string();
     romeo.until(|s| is_presence(s, None) && s.attr("from") == Some(&juliets)).await;
