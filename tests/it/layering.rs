@@ -139,6 +139,7 @@ fn no_crate_is_linked_in_more_versions_than_known() {
         "hashbrown",
         "thiserror",
         "thiserror-impl",
+        "untrusted",
         "rxml_validation",
         "serde_spanned",
         "sha2",
