@@ -1,7 +1,7 @@
 //! A private resolver: Debian's unbound on a loopback address, which knows a test's names and nothing of the rest of
 //! the world.
 
-use crate::{Leash, loopback};
+use crate::{Leash, leash::spawn, loopback};
 use std::{
     fmt::Write,
     fs,
@@ -48,8 +48,8 @@ impl Resolver {
         fs::create_dir_all(&directory).unwrap();
         // A copy: where AppArmor confines the program by its path, it may read no file of ours. Made by another process:
         // a child of another test's, forked while we write, would hold it open, and then it cannot be run.
-        let copied = Command::new("/bin/cp").args([Path::new(UNBOUND), &directory.join("unbound")]).status().unwrap();
-        assert!(copied.success(), "{UNBOUND} is missing: tests/run install");
+        let copied = spawn(Command::new("/bin/cp").args([Path::new(UNBOUND), &directory.join("unbound")])).wait();
+        assert!(copied.unwrap().success(), "{UNBOUND} is missing: tests/run install");
         let processes = run(&directory, addresses, zone).await;
         Self { address: addresses[0], literal: addresses[1], directory, processes }
     }

@@ -8,6 +8,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
+    sync::RwLock,
     time::Duration,
 };
 use tokio::sync::watch;
@@ -22,6 +23,20 @@ const START: Duration = Duration::from_secs(90);
 /// How much of what a program has said is shown with a failure.
 const LAST: usize = 60;
 
+/// Held for reading while a process is made.
+static SPAWNING: RwLock<()> = RwLock::new(());
+
+/// Makes a process.
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    let _held = SPAWNING.read();
+    command.spawn().unwrap()
+}
+
+/// Waits until no process is half made. Until it runs its own program it holds whatever was open here, with its locks.
+pub(crate) fn all_are_spawned() {
+    drop(SPAWNING.write());
+}
+
 /// A program on its leash, with all that it says.
 pub struct Leash {
     keeper: Child,
@@ -35,16 +50,16 @@ impl Leash {
     pub fn hold(command: &[&str], directory: &Path, environment: &[(&str, &str)]) -> Self {
         let program = command[0];
         assert!(Path::new(program).exists(), "{program} is missing: tests/run install");
-        let mut keeper = Command::new("/bin/sh")
+        let mut keeper = Command::new("/bin/sh");
+        keeper
             .args(["-c", KEEPER, "sh"])
             .args(command)
             .current_dir(directory)
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        let mut keeper = spawn(&mut keeper);
         let output = BufReader::new(keeper.stdout.take().unwrap());
         let (said, lines) = watch::channel(Vec::new());
         std::thread::spawn(move || {

@@ -1,6 +1,6 @@
 //! A server of a test's own.
 
-use crate::{Direct, soon};
+use crate::{Direct, leash::all_are_spawned, soon};
 use bocage::{
     Modules,
     config::{Listener, Source},
@@ -60,6 +60,8 @@ impl Village {
         (people, clock): (&[&str], Clock),
     ) -> Self {
         let config = configure(dir.path(), &tls, domain, toml);
+        // A lock on the directory of a server that has ended may live on in one.
+        all_are_spawned();
         let running = bocage::start(config, Modules::builtin(), clock, machine_entropy()).await.unwrap();
         let &[starttls, direct, ..] = running.addresses() else { panic!("two listeners for clients") };
         let connector = Direct::new(direct, &anchor);

@@ -4,6 +4,7 @@
 //! no name: [`PeerStream::prove`] does, alike in both directions, and only it makes a [`TlsProof`].
 
 mod accept;
+mod delegate;
 mod directory;
 mod fault;
 mod files;

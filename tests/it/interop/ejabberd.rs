@@ -1,4 +1,5 @@
-//! Ours and Debian's ejabberd, which as a server takes no certificate without clientAuth, and has dialback instead.
+//! Ours and Debian's ejabberd, which as a server takes no certificate without clientAuth, and has dialback instead. It
+//! acknowledges nothing between servers (XEP-0198): what is on its way when a link is cut is lost with the link.
 
 use super::{Setup, between::between, scenarios::chat};
 use bocage_tests::{Kind, Usage};
@@ -12,7 +13,9 @@ between!(Bocage, Ejabberd:
     services::disco_both_ways,
     errors::who_is_unknown_is_told,
     errors::where_nobody_is_comes_back,
+    loss::the_far_one_dies_and_returns,
     loss::the_near_one_stops_and_returns,
+    loss::links_come_back,
     loss::the_resolver_dies_and_returns,
     certificates::certificates_are_renewed,
     rooms::a_room_of_the_far_one,

@@ -10,6 +10,7 @@ between!(Bocage, Prosody:
     chat::one_link_for_both_ways,
     chat::large_stanzas,
     chat::order_is_kept,
+    presence::subscriptions_both_ways,
     services::disco_both_ways,
     errors::who_is_unknown_is_told,
     errors::where_nobody_is_comes_back,
@@ -17,6 +18,7 @@ between!(Bocage, Prosody:
     loss::the_near_one_stops_and_returns,
     loss::links_are_cut,
     loss::the_resolver_dies_and_returns,
+    certificates::certificates_are_renewed,
     rooms::a_room_of_the_far_one,
 );
 

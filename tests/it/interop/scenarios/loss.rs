@@ -43,6 +43,18 @@ pub(in crate::interop) async fn links_are_cut(setup: Setup) {
     pair.links_are_sealed();
 }
 
+/// What is sent later arrives, over links that are as safe.
+pub(in crate::interop) async fn links_come_back(setup: Setup) {
+    let pair = Pair::of(setup).await;
+    let (mut romeo, mut juliet) = pair.people().await;
+    talk(&mut romeo, &mut juliet).await;
+    let links = pair.links();
+    pair.cut_links();
+    talk_again(&mut romeo, &mut juliet).await;
+    assert!(pair.links() > links, "by new links");
+    pair.links_are_proven().await;
+}
+
 /// A link that is there needs no names.
 pub(in crate::interop) async fn the_resolver_dies_and_returns(setup: Setup) {
     let mut pair = Pair::of(setup).await;
