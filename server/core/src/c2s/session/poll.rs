@@ -1,15 +1,13 @@
 //! The arms of a session, in the order in which they are looked at.
 
 use super::{End, Live, held::HeldEvent, work::Ready};
-use crate::{mailbox::Wanted, router::Step};
+use crate::{mailbox::Wanted, router::Step, stream::poll_event};
 use bocage_api::{Frozen, Stanza};
 use bocage_stream::{Event, StreamError};
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::io::AsyncBufRead;
 
 /// What happened.
 pub(super) enum Happened {
@@ -88,31 +86,19 @@ impl Live {
     }
 
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
-        let Self { io, reader, dirty, .. } = self;
-        let mut io = Pin::new(io);
-        let (event, count) = match io.as_mut().poll_fill_buf(cx) {
-            Poll::Pending => {
-                // The parser's room is lent to whoever reads next: kept, it would be half of an idle session.
-                if std::mem::take(dirty) && reader.between_stanzas() {
-                    reader.idle();
-                }
-                return Poll::Pending;
+        let read = std::task::ready!(poll_event(&mut self.io, &mut self.reader, &mut self.dirty, cx));
+        Poll::Ready(match read {
+            None => Happened::End(End::Lost),
+            Some((event, count)) => {
+                self.heard(count);
+                happened(event)
             }
-            Poll::Ready(Err(_) | Ok([])) => return Poll::Ready(Happened::End(End::Lost)),
-            Poll::Ready(Ok(bytes)) => {
-                let mut rest = bytes;
-                (reader.next(&mut rest), bytes.len() - rest.len())
-            }
-        };
-        io.consume(count);
-        self.heard(count);
-        Poll::Ready(happened(event))
+        })
     }
 
     fn heard(&mut self, count: usize) {
         let now = self.router.clock.mono();
         self.heard = now;
-        self.dirty = true;
         if let Some(wait) = self.bucket.as_mut().and_then(|bucket| bucket.take(count, now)) {
             let pause = Box::pin(tokio::time::sleep(wait));
             self.work().pause(pause);
