@@ -36,9 +36,19 @@ pub fn stamp(stanza: &mut Stanza, session: &FullJid) -> Result<(), InvalidFrom> 
     Ok(())
 }
 
-/// Removes payloads that only a server adds: stanza-ids and delays in the name of a host served here (XEP-0359,
-/// XEP-0203), carbons (XEP-0280), archive results (XEP-0313).
+/// Removes what a client must not send: what nobody outside may ([`strip_foreign`]), and what archives and services
+/// alone say (XEP-0313, XEP-0060).
 pub fn strip(stanza: &mut Stanza, plans: &Plans) {
+    strip_foreign(stanza, plans);
+    if !matches!(stanza.kind, Kind::Iq(_)) {
+        let result = |el: &Element| el.has_ns(ns::MAM) && el.name() == "result";
+        stanza.retain_payloads(|el| !result(el) && !el.has_ns("http://jabber.org/protocol/pubsub#event"));
+    }
+}
+
+/// Removes what is this server's alone to add: stanza-ids and delays in the name of a host served here (XEP-0359,
+/// XEP-0203), carbons (XEP-0280). Archives and services of other servers speak for themselves.
+pub fn strip_foreign(stanza: &mut Stanza, plans: &Plans) {
     if matches!(stanza.kind, Kind::Iq(_)) {
         return;
     }
@@ -49,9 +59,7 @@ pub fn strip(stanza: &mut Stanza, plans: &Plans) {
     stanza.retain_payloads(|el| {
         let forged = (el.is("stanza-id", ns::SID) && ours(el, "by"))
             || (el.is("delay", ns::DELAY) && ours(el, "from"))
-            || (el.has_ns(ns::CARBONS) && el.name() != "private")
-            || (el.has_ns(ns::MAM) && el.name() == "result")
-            || el.has_ns("http://jabber.org/protocol/pubsub#event");
+            || (el.has_ns(ns::CARBONS) && el.name() != "private");
         !forged
     });
 }
@@ -104,6 +112,17 @@ mod tests {
         strip(&mut s, &plans());
         let left: Vec<_> = s.el.children().map(Element::name).collect();
         assert_eq!(left, ["body", "stanza-id", "private"]);
+    }
+
+    #[test]
+    fn archives_and_services_of_other_servers_speak_for_themselves() {
+        let mut s = stanza(
+            "<message xmlns='jabber:client'><result xmlns='urn:xmpp:mam:2'/><event xmlns='http://jabber.org/protocol/pubsub#event'/>\
+             <received xmlns='urn:xmpp:carbons:2'/><stanza-id xmlns='urn:xmpp:sid:0' by='b@x.example' id='F'/></message>",
+        );
+        strip_foreign(&mut s, &plans());
+        let left: Vec<_> = s.el.children().map(Element::name).collect();
+        assert_eq!(left, ["result", "event"]);
     }
 
     #[test]

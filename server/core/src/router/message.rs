@@ -11,7 +11,7 @@ use crate::{
     plan::{HostPlan, Place},
     wire,
 };
-use bocage_api::{Delivery, Frozen, RecipientView, Stanza, StanzaError, Taken, stanza::MessageType};
+use bocage_api::{Delivery, Frozen, RecipientView, Relation, Stanza, StanzaError, Taken, stanza::MessageType};
 use jid::{BareJid, Jid};
 use std::{sync::Arc, time::Duration};
 
@@ -150,10 +150,10 @@ impl Router {
         let owner = storing.owner();
         let plans = self.plans();
         let Some(plan) = plans.accounts(owner.domain().as_str()).filter(|_| facts.exists) else {
-            return Step::bounce_frozen(&frozen, &StanzaError::service_unavailable());
+            return self.untaken(&facts, owner, &frozen);
         };
         match plan.take_undeliverable(owner, frozen.clone()).await {
-            Ok(Taken::Declined) => Step::bounce_frozen(&frozen, &StanzaError::service_unavailable()),
+            Ok(Taken::Declined) => self.untaken(&facts, owner, &frozen),
             Err(error) => Step::bounce_frozen(&frozen, &error),
             Ok(Taken::Stored) => {
                 // Somebody may have come while it was being stored.
@@ -162,6 +162,17 @@ impl Router {
                 Step::Done
             }
         }
+    }
+
+    /// Nobody takes it. Strangers elsewhere hear nothing, as they do of what is kept: no oracle for existence (H49).
+    fn untaken(&self, facts: &Facts, owner: &BareJid, frozen: &Frozen) -> Step {
+        let stranger = |from: &Jid| {
+            self.plans().place(from.domain().as_str()).is_none() && facts.relation(owner, from) == Relation::Stranger
+        };
+        if frozen.from.as_ref().is_some_and(stranger) {
+            return Step::Done;
+        }
+        Step::bounce_frozen(frozen, &StanzaError::service_unavailable())
     }
 
     /// Drives a step whose sender is not there: an answer is routed to them.
