@@ -18,9 +18,20 @@ use tokio::{
     sync::{Notify, Semaphore, watch},
 };
 
+/// Why a peer is not believed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unproven {
+    /// Its certificate does not prove it.
+    #[error(transparent)]
+    Certificate(#[from] Refused),
+    /// See [`Memory`].
+    #[error("the peer offers less than it once did, or is blocked")]
+    LessThanBefore,
+}
+
 /// Looking up what an inbound peer says of itself in the DNS takes at most so long.
 const EVIDENCE: Duration = Duration::from_secs(15);
-/// Peers that may be looked for at the same time.
+/// Peers that may be looked for, and asked about, at the same time.
 const LOOKING: usize = 64;
 
 /// The part of the server that speaks with other servers.
@@ -37,6 +48,8 @@ pub struct Federation {
     pub(super) keys: Keys,
     pub(super) rows: Rows,
     pub(super) looking: Semaphore,
+    /// Strangers may not make us ask the DNS without end, nor take the places of those whom we look for.
+    asking: Semaphore,
     trust: Trust,
     closing: watch::Sender<bool>,
     streams: AtomicUsize,
@@ -52,6 +65,7 @@ impl Federation {
         Arc::new(Self {
             connector: Connector::new(&acceptor),
             looking: Semaphore::new(LOOKING),
+            asking: Semaphore::new(LOOKING),
             closing: watch::Sender::new(false),
             streams: AtomicUsize::new(0),
             fewer: Notify::new(),
@@ -83,22 +97,28 @@ impl Federation {
         io: &PeerStream<TcpStream>,
         domain: &str,
         known: Option<&Dane>,
-    ) -> Result<TlsProof, Refused> {
+    ) -> Result<TlsProof, Unproven> {
         if !io.has_certificate() {
-            return Err(Refused::NoCertificate);
+            return Err(Refused::NoCertificate.into());
         }
         let pins = self.settings.pins.get(domain).cloned().unwrap_or_default();
         let dane = match known {
             Some(dane) => dane.clone(),
             // A pin decides alone: nobody need be asked.
             None if !pins.is_empty() || domain.ends_with(".onion") => Dane::Absent,
-            None => tokio::time::timeout(EVIDENCE, self.dialer.evidence(domain)).await.unwrap_or(Dane::Bogus),
+            None => tokio::time::timeout(EVIDENCE, self.ask(domain)).await.unwrap_or(Dane::Bogus),
         };
         let route = if domain.ends_with(".onion") { tls::Route::Onion } else { tls::Route::Network };
         let evidence = Evidence { pins, dane: converted(dane), route };
         let proof = io.prove(&self.trust, domain, &evidence, self.router.clock.wall())?;
-        self.memory.judge(domain, &proof).await?;
-        Ok(proof)
+        if self.memory.accepts(domain, &proof).await { Ok(proof) } else { Err(Unproven::LessThanBefore) }
+    }
+
+    async fn ask(&self, domain: &str) -> Dane {
+        match self.asking.acquire().await {
+            Ok(_place) => self.dialer.evidence(domain).await,
+            Err(_) => Dane::Bogus,
+        }
     }
 
     /// May a link for this pair exist? The strictest policy decides.

@@ -12,10 +12,13 @@ use jid::{BareJid, DomainPart, DomainRef};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 /// Pairs of hosts and peers that may be known at the same time.
 const MAX_LINKS: usize = 10_000;
+/// A message waits so long for a peer that cannot be reached; one that a former run has left, until its row's deadline.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 /// Rows read at once when what a former run left is taken up.
 const PAGE: usize = 256;
 
@@ -45,7 +48,10 @@ impl Links {
     fn with<T>(&self, (here, there): (&DomainRef, &DomainRef), work: impl FnOnce(&Arc<Link>) -> T) -> Option<T> {
         let federation = self.federation.get()?;
         let mut table = self.table();
-        if !table.get(there.as_str()).is_some_and(|links| links.contains_key(here.as_str())) && table.len() >= MAX_LINKS {
+        if let Some(link) = table.get(there.as_str()).and_then(|links| links.get(here.as_str())) {
+            return Some(work(link));
+        }
+        if table.len() >= MAX_LINKS {
             return None;
         }
         let links = table.entry(there.as_str().to_owned()).or_default();
@@ -124,7 +130,7 @@ impl Router {
         }
         let stanza = Arc::new(crate::wire::freeze_for_wire(stanza));
         let ticket = keeps.then(Ticket::open);
-        let item = Item { stanza: stanza.clone(), instead: None, at: self.clock.mono(), ticket: ticket.clone() };
+        let item = Item { stanza: stanza.clone(), instead: None, until: self.clock.mono() + PATIENCE, ticket: ticket.clone() };
         match (self.links.post(from.domain(), to.domain(), item), ticket, self.links.federation()) {
             (Ok(()), Some(ticket), Some(federation)) => Step::Commit(Box::pin(ticket::kept(federation.clone(), ticket, stanza))),
             (Ok(()), ..) => Step::Done,
@@ -134,16 +140,19 @@ impl Router {
 
     /// A shared presence to a contact elsewhere; what cannot go is lost.
     pub(crate) fn tell_remote(&self, contact: &BareJid, frozen: &Arc<Frozen>) {
-        let Some(from) = &frozen.from else { return };
-        let item = Item { stanza: frozen.clone(), instead: Some(contact.clone()), at: self.clock.mono(), ticket: None };
-        let _ = self.links.post(from.domain(), contact.domain(), item);
+        self.post_or_lose(contact.domain(), frozen, Some(contact.clone()));
     }
 
     /// What is frozen already, to its own addressee; what cannot go is lost.
     pub(crate) fn frozen_to_remote(&self, frozen: &Arc<Frozen>) {
-        let (Some(from), Some(to)) = (&frozen.from, &frozen.to) else { return };
-        let item = Item { stanza: frozen.clone(), instead: None, at: self.clock.mono(), ticket: None };
-        let _ = self.links.post(from.domain(), to.domain(), item);
+        let Some(to) = &frozen.to else { return };
+        self.post_or_lose(to.domain(), frozen, None);
+    }
+
+    fn post_or_lose(&self, there: &DomainRef, frozen: &Arc<Frozen>, instead: Option<BareJid>) {
+        let Some(from) = &frozen.from else { return };
+        let item = Item { stanza: frozen.clone(), instead, until: Duration::ZERO, ticket: None };
+        let _ = self.links.post(from.domain(), there, item);
     }
 
     /// Takes up what a former run has left: it goes on its way again, or back to its sender.
@@ -175,9 +184,11 @@ impl Router {
         let Some(stanza) = text.and_then(crate::wire::stanza) else { return federation.rows.forget(row.key) };
         let addresses = (stanza.from.clone(), stanza.to.clone());
         let stanza = Arc::new(crate::wire::freeze_for_wire(stanza));
-        let item = Item { stanza, instead: None, at: self.clock.mono(), ticket: Some(Ticket::of_row(row.key)) };
+        let left = Duration::from_secs(u64::try_from(row.deadline.saturating_sub(self.clock.wall())).unwrap_or(0));
+        let ticket = Some(Ticket::of_row(row.key));
+        let item = Item { stanza, instead: None, until: self.clock.mono() + left, ticket };
         let (Some(from), Some(to)) = addresses else { return federation.rows.forget(row.key) };
-        if row.deadline < self.clock.wall() {
+        if left.is_zero() {
             return settle(federation, item, Err(StanzaError::remote_server_timeout())).await;
         }
         if let Err(refused) = self.links.post(from.domain(), to.domain(), item) {

@@ -3,12 +3,12 @@
 
 use super::{
     federation::Federation,
-    links::settle,
+    links::{PATIENCE, settle},
     queue::{Item, Link},
 };
 use crate::{
     c2s::{Output, Ready, Work, errors},
-    stream::{bucket::Bucket, linger},
+    stream::{bucket::Bucket, linger, poll_event},
 };
 use bocage_api::{BoxFuture, StanzaError};
 use bocage_stream::{Event, Limits, Reader, StreamError};
@@ -22,7 +22,6 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::AsyncBufRead,
     net::TcpStream,
     time::{Instant, Sleep},
 };
@@ -96,6 +95,8 @@ struct Live {
     timer: Pin<Box<Sleep>>,
     /// When something was last heard or said.
     busy: Duration,
+    /// When whitespace was last sent.
+    kept: Duration,
     dirty: bool,
     turn: usize,
 }
@@ -153,6 +154,7 @@ impl Live {
             also: Vec::new(),
             sent: VecDeque::new(),
             busy: now,
+            kept: now,
             dirty: true,
             turn: 0,
             federation,
@@ -215,7 +217,7 @@ impl Live {
         self.timer.as_mut().poll(cx).map(|()| Happened::Timer)
     }
 
-    /// The server stops: nothing more is read, what waits goes out first.
+    /// The server stops: what waits goes out first.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         if self.closing.as_mut().is_some_and(|closing| closing.as_mut().poll(cx).is_ready()) {
             self.closing = None;
@@ -239,23 +241,8 @@ impl Live {
     }
 
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
-        let Self { io, reader, dirty, .. } = self;
-        let mut io = Pin::new(io);
-        let (event, count) = match io.as_mut().poll_fill_buf(cx) {
-            Poll::Pending => {
-                if std::mem::take(dirty) && reader.between_stanzas() {
-                    reader.idle();
-                }
-                return Poll::Pending;
-            }
-            Poll::Ready(Err(_) | Ok([])) => return Poll::Ready(Happened::End(End::Lost)),
-            Poll::Ready(Ok(bytes)) => {
-                let mut rest = bytes;
-                (reader.next(&mut rest), bytes.len() - rest.len())
-            }
-        };
-        io.consume(count);
-        self.dirty = true;
+        let read = std::task::ready!(poll_event(&mut self.io, &mut self.reader, &mut self.dirty, cx));
+        let Some((event, count)) = read else { return Poll::Ready(Happened::End(End::Lost)) };
         let now = self.federation.router.clock.mono();
         if let Some(wait) = self.bucket.as_mut().and_then(|bucket| bucket.take(count, now)) {
             self.work.pause(Box::pin(tokio::time::sleep(wait)));
@@ -305,7 +292,7 @@ impl Live {
 
     /// All output is out. Without stream management that is as much as can be known.
     async fn written(&mut self) {
-        if self.management.is_on() {
+        if !self.management.is_off() {
             return;
         }
         for item in std::mem::take(&mut self.sent) {
@@ -325,7 +312,9 @@ impl Live {
         if silent >= self.federation.settings.idle_close && self.sent.is_empty() && self.work.is_idle() {
             return Err(End::Idle);
         }
-        if silent >= self.federation.router.limits.keepalive {
+        let keepalive = self.federation.router.limits.keepalive;
+        if now.saturating_sub(self.kept.max(self.busy)) >= keepalive {
+            self.kept = now;
             self.output.keepalive();
         }
         Ok(())
@@ -341,12 +330,12 @@ impl Live {
             End::Shutdown => self.goodbye(Some(&errors::shutdown())).await,
             End::Closed | End::Idle => self.goodbye(None).await,
         };
-        if said && !self.management.is_on() {
+        if said && self.management.is_off() {
             self.written().await;
         }
         if let Some(link) = &self.sends {
             let now = self.federation.router.clock.mono();
-            link.put_back(std::mem::take(&mut self.sent).into_iter(), now);
+            link.put_back(std::mem::take(&mut self.sent).into_iter(), now + PATIENCE);
         }
         if said {
             linger(self.io.get_ref()).await;

@@ -2,7 +2,7 @@
 //! administrator accepts it or the memory fades. Only verified links teach anything.
 
 use bocage_api::store::{Collection, Page, Stored, Stores};
-use bocage_tls::{ProvenBy, Refused, TlsProof, TlsVersion};
+use bocage_tls::{ProvenBy, TlsProof, TlsVersion};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -57,18 +57,18 @@ impl Memory {
         Self { stores }
     }
 
-    /// Refuses what is worse than before; remembers what is not.
-    pub(super) async fn judge(&self, domain: &str, proof: &TlsProof) -> Result<(), Refused> {
+    /// Is it no worse than before? Remembers what is not.
+    pub(super) async fn accepts(&self, domain: &str, proof: &TlsProof) -> bool {
         let now = Peer::of(proof);
         // A store that cannot be read says nothing: refusing all peers then would be worse.
         let known = self.peer(domain).await.ok().flatten();
         if known.is_some_and(|known| known.blocked || known.is_more_than(now)) {
             tracing::warn!("a peer offers less than it once did, or is blocked; see `bocage peers list`");
-            return Err(Refused::Chain);
+            return false;
         }
         // Written at each proof: that is what keeps the memory from fading. Links are few.
         let _ = self.put(domain, known.unwrap_or_default().best(now)).await;
-        Ok(())
+        true
     }
 
     /// What is remembered of `domain`.

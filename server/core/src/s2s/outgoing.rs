@@ -23,10 +23,8 @@ use tokio::{io::BufReader, net::TcpStream, time::Instant};
 
 /// From looking for a peer to a stream that is up, however bytes drip.
 const NEGOTIATION: Duration = Duration::from_secs(30);
-/// A message waits so long for a peer that cannot be reached, all else for one attempt.
-const PATIENCE: Duration = Duration::from_secs(8);
-/// Pauses between attempts: the first, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Pauses between attempts: the first, and the longest. Who waits longer than an attempt is a message.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
 
 /// Why there is no stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +96,7 @@ async fn give_back(federation: &Arc<Federation>, link: &Link, failure: Failure) 
     let now = federation.router.clock.mono();
     let lost = link.take_out(|item| {
         let patient = failure == Failure::Unreached && item.ticket.is_some();
-        !patient || now.saturating_sub(item.at) >= PATIENCE
+        !patient || item.until <= now
     });
     for item in lost {
         settle(federation, item, Err(failure.error())).await;
@@ -212,8 +210,11 @@ impl Way<'_> {
         } else {
             self.dialback(talk, &header).await?;
         }
-        let managed = offered.sm && self.manage(talk).await?;
-        Ok(Agreed { bidi, managed, max_bytes: offered.max_bytes })
+        if offered.sm {
+            // Not waited for: with bidi the peer may have stanzas on their way before it answers.
+            talk.say(&Element::bare("enable", features::SM));
+        }
+        Ok(Agreed { bidi, managed: offered.sm, max_bytes: offered.max_bytes })
     }
 
     /// `false`: the peer does not take our certificate.
@@ -237,15 +238,9 @@ impl Way<'_> {
         if valid { Ok(()) } else { Err(Failure::Refused) }
     }
 
-    /// XEP-0198 without resumption: what was not acknowledged is sent again on the next stream.
-    async fn manage(&self, talk: &mut Secured) -> Result<bool, Failure> {
-        talk.say(&Element::bare("enable", features::SM));
-        talk.flush().await?;
-        Ok(said(talk.element().await?)?.is("enabled", features::SM))
-    }
-
     fn stream(&self, talk: Secured, proof: TlsProof, agreed: Agreed) -> Stream {
-        let management = if agreed.managed { Management::on() } else { Management::off() };
+        let now = self.federation.router.clock.mono();
+        let management = if agreed.managed { Management::requested(now) } else { Management::off() };
         Stream {
             io: talk.io,
             reader: talk.reader,

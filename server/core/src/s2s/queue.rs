@@ -23,8 +23,8 @@ pub(super) struct Item {
     pub(super) stanza: Arc<Frozen>,
     /// Addressed to this contact instead of its own `to`: broadcasts share one stanza.
     pub(super) instead: Option<BareJid>,
-    /// Since when it waits.
-    pub(super) at: Duration,
+    /// Until when it waits for a peer that cannot be reached, if it has a ticket.
+    pub(super) until: Duration,
     /// Of messages that are not to be lost.
     pub(super) ticket: Option<Arc<Ticket>>,
 }
@@ -106,15 +106,15 @@ impl Link {
         self.budget.give(cost);
         Some(item)
     }
-    /// What was taken but may not have arrived goes to the front again, and counts as new.
-    pub(super) fn put_back(&self, items: impl DoubleEndedIterator<Item = Item>, now: Duration) {
+    /// What was taken but may not have arrived goes to the front again, to wait until `until` at least.
+    pub(super) fn put_back(&self, items: impl DoubleEndedIterator<Item = Item>, until: Duration) {
         let mut state = self.state();
         for item in items.rev() {
             let cost = item.stanza.cost();
             // Beyond the bounds rather than lost: it was inside of them when it was taken.
             self.budget.force(cost);
             state.bytes += cost;
-            state.items.push_front(Item { at: now, ..item });
+            state.items.push_front(Item { until: item.until.max(until), ..item });
         }
     }
     /// Takes out what `which` names.
@@ -202,7 +202,7 @@ mod tests {
 
     fn item(id: &str) -> Item {
         let stanza = Stanza::new(Kind::Message(MessageType::Chat), None, None).with_id(id);
-        Item { stanza: Arc::new(crate::wire::freeze_for_wire(stanza)), instead: None, at: Duration::ZERO, ticket: None }
+        Item { stanza: Arc::new(crate::wire::freeze_for_wire(stanza)), instead: None, until: Duration::ZERO, ticket: None }
     }
     fn link(budget: &Arc<Budget>) -> Link {
         Link::new("here.example".parse().unwrap(), "there.example".parse().unwrap(), budget.clone())

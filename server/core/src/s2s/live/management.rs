@@ -9,10 +9,20 @@ use std::time::Duration;
 /// With so many stanzas unacknowledged the peer is asked while more is waiting.
 const ASK: u32 = 256;
 
+/// How far the two sides have agreed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Off,
+    /// We have asked: what we send counts, what we hear does not yet.
+    Requested,
+    On,
+}
+
 /// Counters of one stream; both run modulo 2^32.
 #[derive(Debug, Default)]
 pub(in crate::s2s) struct Management {
-    on: bool,
+    stage: Stage,
     received: u32,
     sent: u32,
     acked: u32,
@@ -27,26 +37,42 @@ pub(in crate::s2s) struct Management {
 pub(super) struct TooHigh;
 
 impl Management {
-    pub(in crate::s2s) fn on() -> Self {
-        Self { on: true, ..Self::default() }
+    /// `<enable/>` was written at `now`.
+    pub(in crate::s2s) fn requested(now: Duration) -> Self {
+        Self { stage: Stage::Requested, asked: Some(now), ..Self::default() }
     }
     pub(in crate::s2s) fn off() -> Self {
         Self::default()
     }
-    pub(super) fn is_on(&self) -> bool {
-        self.on
+    /// Nothing is or will be acknowledged.
+    pub(super) fn is_off(&self) -> bool {
+        self.stage == Stage::Off
     }
+    pub(super) fn is_requested(&self) -> bool {
+        self.stage == Stage::Requested
+    }
+    /// The peer has asked, and is told yes.
     pub(super) fn enable(&mut self) {
-        *self = Self::on();
+        *self = Self { stage: Stage::On, ..Self::default() };
+    }
+    /// The peer says yes.
+    pub(super) fn enabled(&mut self) {
+        (self.stage, self.asked) = (Stage::On, None);
+    }
+    /// The peer says no.
+    pub(super) fn failed(&mut self) {
+        *self = Self::off();
     }
     pub(super) fn received(&mut self) {
-        self.received = self.received.wrapping_add(1);
+        if self.stage == Stage::On {
+            self.received = self.received.wrapping_add(1);
+        }
     }
     pub(super) fn sent(&mut self) {
         self.sent = self.sent.wrapping_add(1);
     }
     pub(super) fn owe(&mut self) {
-        self.owed = self.on;
+        self.owed = self.stage == Stage::On;
     }
     pub(super) fn owes_answer(&self) -> bool {
         self.owed
@@ -64,7 +90,7 @@ impl Management {
     /// Asks the peer, when there is reason to and no question is open.
     pub(super) fn ask(&mut self, queue_is_empty: bool, unacked: usize, output: &mut Output, now: Duration) {
         let much = self.sent.wrapping_sub(self.acked) >= ASK;
-        if self.on && self.asked.is_none() && unacked > 0 && (queue_is_empty || much) {
+        if self.stage == Stage::On && self.asked.is_none() && unacked > 0 && (queue_is_empty || much) {
             self.asked = Some(now);
             output.element(&Element::bare("r", SM));
         }
@@ -90,7 +116,7 @@ mod tests {
 
     #[test]
     fn counters_wrap_and_nothing_unsent_is_acknowledged() {
-        let mut management = Management { on: true, sent: u32::MAX, acked: u32::MAX, ..Management::default() };
+        let mut management = Management { stage: Stage::On, sent: u32::MAX, acked: u32::MAX, ..Management::default() };
         management.sent();
         management.sent();
         assert_eq!(management.acked(1), Ok(2));
@@ -99,8 +125,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_peer_says_before_it_agrees_does_not_count() {
+        let mut management = Management::requested(Duration::ZERO);
+        management.received();
+        management.sent();
+        management.enabled();
+        management.received();
+        assert_eq!((management.received, management.acked(1)), (1, Ok(1)));
+    }
+
+    #[test]
     fn the_peer_is_answered_when_nothing_is_under_way() {
-        let mut management = Management::on();
+        let mut management = Management::default();
+        management.enable();
         let mut output = Output::new(Vec::new());
         management.received();
         management.owe();

@@ -70,7 +70,7 @@ impl Live {
 
     fn filtered(&mut self, mut stanza: Stanza, here: &DomainPart, there: &DomainPart) {
         let plans = self.federation.router.plans();
-        ingress::strip(&mut stanza, &plans);
+        ingress::strip_foreign(&mut stanza, &plans);
         if ingress::is_forged_push(&stanza) {
             return self.apply(Step::bounce(&stanza, &bocage_api::StanzaError::service_unavailable()));
         }
@@ -147,12 +147,25 @@ impl Live {
 
     async fn managed(&mut self, element: &Element) -> Result<(), End> {
         match element.name() {
-            "enable" if !self.management.is_on() => {
-                // What was written before does not count.
-                self.written().await;
+            "enable" if self.management.is_off() && self.sent.is_empty() => {
                 self.management.enable();
                 self.hold = None;
                 self.output.element(&Element::bare("enabled", SM));
+            }
+            // What is on its way already was not counted.
+            "enable" => {
+                let condition = Element::bare("unexpected-request", bocage_api::error::NS_STANZAS);
+                self.output.element(&Element::builder("failed", SM).append(condition).build());
+            }
+            "enabled" if self.management.is_requested() => {
+                self.management.enabled();
+                self.ask();
+            }
+            "failed" if self.management.is_requested() => {
+                self.management.failed();
+                if self.output.is_empty() {
+                    self.written().await;
+                }
             }
             "r" => self.management.owe(),
             "a" => {
@@ -163,13 +176,17 @@ impl Live {
                     let Some(item) = self.sent.pop_front() else { break };
                     settle(&self.federation, item, Ok(())).await;
                 }
-                let empty = self.sends.as_ref().is_none_or(|link| link.is_empty());
-                let now = self.federation.router.clock.mono();
-                self.management.ask(empty, self.sent.len(), &mut self.output, now);
+                self.ask();
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn ask(&mut self) {
+        let empty = self.sends.as_ref().is_none_or(|link| link.is_empty());
+        let now = self.federation.router.clock.mono();
+        self.management.ask(empty, self.sent.len(), &mut self.output, now);
     }
 
     /// A further domain on this stream (XEP-0220 section 2.6.2): the certificate has to name it too.
