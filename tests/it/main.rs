@@ -15,6 +15,7 @@ mod interop;
 mod layering;
 mod offline;
 mod pressure;
+mod rooms;
 mod routing;
 mod storage;
 mod third_party;

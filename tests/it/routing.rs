@@ -86,11 +86,11 @@ async fn what_is_for_another_server_comes_back() {
 }
 
 #[tokio::test]
-async fn rooms_are_a_host_that_says_not_yet() {
+async fn rooms_that_nobody_made_are_not_found() {
     let village = Village::of(&["alice"]).await;
     let mut alice = Person::online(&village, "alice").await;
     alice.send("<iq to='room@salons.village.example' type='get' id='i'><query xmlns='urn:x'/></iq>").await;
-    assert_eq!(error_of(&mut alice, "i").await, "service-unavailable");
+    assert_eq!(error_of(&mut alice, "i").await, "item-not-found");
 }
 
 #[tokio::test]

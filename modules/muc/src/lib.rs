@@ -1,19 +1,25 @@
-//! The host of rooms (XEP-0045), before there are rooms: it exists, and answers `service-unavailable` to everything.
+//! Rooms (XEP-0045 1.35) where one is known only by a chosen name.
 //!
-//! Answers go through a bounded queue to a task of its own, because `accept` never waits; when the queue is full the
-//! sender is told `resource-constraint` by core.
+//! `room/` is a state machine without I/O; `service/` gives each room a task, stores what lasts, and wakes rooms that
+//! sleep. See the README for how the files divide, and `room/emit.rs` for the one way out.
 #![forbid(unsafe_code)]
 
+mod host;
+mod room;
+mod service;
+mod xml;
+
 use bocage_api::{
-    Checkpoints, DiscoEntry, DiscoPart, DiscoTarget, DomainService, Frozen, Full, Host, InstallError, Kind, Module, Outbox,
-    Stanza, StanzaError, Tasks, disco::Item, rt::sync::mpsc, stanza::PresenceType,
+    BoxFuture, Checkpoints, Clock, DiscoEntry, DiscoPart, DiscoTarget, DomainService, Entropy, Frozen, Full, Host, InstallError,
+    Module, Outbox, Rooms, Tasks, Whois, disco::Item,
 };
 use jid::{DomainPart, Jid};
+use room::{Cause, Env, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// Answers that wait to be sent, at most.
-const QUEUE: usize = 64;
+pub use service::RoomStores;
+use service::{RoomData, Service};
+use std::sync::Arc;
 
 /// The module.
 pub struct Muc;
@@ -24,70 +30,123 @@ pub struct Muc;
 pub struct Config {
     /// Host of the rooms; "{domain}" stands for the domain of the accounts.
     pub host: String,
+    /// Who may make rooms.
+    pub create: Create,
+    /// Who sees real addresses in new rooms. "nobody" also lets owners choose it for their rooms.
+    pub whois: SeenBy,
+    /// Are new rooms listed?
+    pub public: bool,
+    /// Messages for who enters a new room, at most 100.
+    pub history: u32,
+    /// Messages a second that one occupant may send, in the long run; 0 for no limit.
+    pub rate: u32,
+    /// People a second who may enter one room, in the long run; 0 for no limit.
+    pub join_rate: u32,
+    /// Occupants of one room.
+    pub max_occupants: u32,
 }
+
+/// Who may make rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Create {
+    /// The accounts of this server.
+    Local,
+    /// Those listed in `admins`.
+    Admin,
+}
+
+/// Who sees real addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SeenBy {
+    /// Moderators.
+    Moderators,
+    /// Nobody, moderators included.
+    Nobody,
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self { host: "salons.{domain}".into() }
+        Self {
+            host: "salons.{domain}".into(),
+            create: Create::Local,
+            whois: SeenBy::Moderators,
+            public: false,
+            history: 20,
+            rate: 5,
+            join_rate: 50,
+            max_occupants: 2_000,
+        }
     }
 }
 
 impl Module for Muc {
     const NAME: &'static str = "muc";
     type Config = Config;
-    type Needs = (Host, Tasks, Outbox);
+    type Needs = (Host, Tasks, Outbox, Rooms, (Clock, Entropy), RoomStores);
 
-    fn install(config: Config, (host, tasks, outbox): Self::Needs, at: &mut Checkpoints) -> Result<(), InstallError> {
-        let rooms = rooms_host(&config.host, &host.domain)?;
-        let (answers, mut queue) = mpsc::channel::<Stanza>(QUEUE);
-        tasks.spawn("answers", async move {
-            while let Some(answer) = queue.recv().await {
-                // Where it cannot go, nobody can be told: an answer is never answered.
-                let _ = outbox.send(answer).await;
+    fn install(config: Config, needs: Self::Needs, at: &mut Checkpoints) -> Result<(), InstallError> {
+        let (host, tasks, outbox, rooms, (clock, entropy), stores) = needs;
+        let name = host::of_rooms(&config.host, &host.domain)?;
+        let env = Arc::new(Env {
+            accounts: host.domain.clone(),
+            admins: host.admins,
+            settings: settings(&config)?,
+            clock,
+            entropy,
+            outbox: outbox.clone(),
+            rooms,
+            opt_outs: Arc::default(),
+        });
+        let (service, mut mail) = Service::new(env, stores.of(name.clone()), tasks.clone());
+        let loading = service.clone();
+        tasks.spawn("load", async move { loading.load().await });
+        tasks.spawn("mail", async move {
+            while let Some(stanza) = mail.recv().await {
+                // Where it cannot go, nobody can be told: it is an answer or an invitation.
+                let _ = outbox.send(*stanza).await;
             }
         });
-        at.domain_service(rooms.as_str().to_owned(), Closed(answers));
-        at.disco_entry(Listed { item: Item { jid: Jid::from(rooms), name: None }, of: host.domain });
+        at.data(RoomData(service.clone()));
+        at.domain_service(name.as_str().to_owned(), Door(service));
+        at.disco_entry(Listed { item: Item { jid: Jid::from(name), name: None }, of: host.domain });
         Ok(())
     }
 }
 
-/// An empty setting means the default, so that a config can name it without repeating it.
-fn rooms_host(setting: &str, domain: &DomainPart) -> Result<DomainPart, InstallError> {
-    let default = Config::default().host;
-    let setting = if setting.is_empty() { &default } else { setting };
-    let name = setting.replace("{domain}", domain.as_str());
-    let rooms =
-        DomainPart::new(&name).map_err(|_| InstallError::new(format!("host is \"{setting}\", which is no domain name")))?;
-    if *rooms == **domain {
-        return Err(InstallError::new(format!(
-            "host is \"{setting}\", but that is where the accounts are: rooms need a name of their own"
-        )));
+/// Above this, newcomers wait longer for history than for people.
+const MOST_HISTORY: u32 = 100;
+
+fn settings(config: &Config) -> Result<Settings, InstallError> {
+    if config.history > MOST_HISTORY {
+        return Err(InstallError::new(format!("history is {}, but it may be {MOST_HISTORY} at most", config.history)));
     }
-    Ok(rooms.into_owned())
+    Ok(Settings {
+        create: match config.create {
+            Create::Local => room::Create::Local,
+            Create::Admin => room::Create::Admin,
+        },
+        whois: if config.whois == SeenBy::Nobody { Whois::Nobody } else { Whois::Moderators },
+        public: config.public,
+        history: config.history,
+        rate: config.rate,
+        join_rate: config.join_rate,
+        max_occupants: config.max_occupants,
+    })
 }
 
-struct Closed(mpsc::Sender<Stanza>);
-impl DomainService for Closed {
+struct Door(Arc<Service>);
+impl DomainService for Door {
     fn accept(&self, stanza: Box<Frozen>) -> Result<(), Full<Box<Frozen>>> {
-        let Some(answer) = refusal(&stanza) else { return Ok(()) };
-        match self.0.try_reserve() {
-            Ok(room) => {
-                room.send(answer);
-                Ok(())
-            }
-            Err(_) => Err(Full(stanza)),
-        }
+        self.0.take(stanza, Cause::Meant)
     }
-}
-
-/// Who leaves is not told that there was nothing to leave.
-fn refusal(stanza: &Frozen) -> Option<Stanza> {
-    if stanza.kind == Kind::Presence(PresenceType::Unavailable) {
-        return None;
+    fn session_over(&self, stanza: Box<Frozen>) -> Result<(), Full<Box<Frozen>>> {
+        self.0.take(stanza, Cause::SessionOver)
     }
-    let mut head = Stanza::new(stanza.kind, stanza.from.clone(), stanza.to.clone());
-    head.id.clone_from(&stanza.id);
-    head.bounce(&StanzaError::service_unavailable())
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.stop())
+    }
 }
 
 struct Listed {
@@ -98,103 +157,5 @@ impl DiscoEntry for Listed {
     fn disco(&self, target: &DiscoTarget) -> DiscoPart {
         let items = if *target == DiscoTarget::Server(self.of.clone()) { vec![self.item.clone()] } else { Vec::new() };
         DiscoPart { items, ..DiscoPart::default() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bocage_api::testing::{FakeHost, Installed, for_service, xml};
-
-    fn post(at: &Installed, stanza: &str) -> Result<(), Full<Box<Frozen>>> {
-        at.at.domain_services[0].1.it.accept(Box::new(for_service(stanza)))
-    }
-    fn named(host: &str) -> Result<String, String> {
-        let installed = FakeHost::new().try_install::<Muc>(Config { host: host.into() });
-        installed.map(|at| at.at.domain_services[0].0.clone()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn every_request_is_answered_service_unavailable_by_the_address_it_was_sent_to() {
-        let host = FakeHost::new();
-        let at = host.install::<Muc>();
-        let head = "xmlns='jabber:client' from='a@b.example/c' to='room@salons.bocage.example/nick' id='7'";
-        post(&at, &format!("<iq {head} type='get'><q xmlns='x'/></iq>")).unwrap();
-        post(&at, &format!("<message {head} type='groupchat'><body>hi</body></message>")).unwrap();
-        post(&at, &format!("<presence {head}><x xmlns='http://jabber.org/protocol/muc'/></presence>")).unwrap();
-        host.tasks.poll();
-        let sent = host.outbox.take();
-        let error = StanzaError::service_unavailable().element();
-        assert_eq!(sent.iter().map(|s| s.kind.name()).collect::<Vec<_>>(), ["iq", "message", "presence"]);
-        for answer in sent {
-            assert!(answer.kind.is_error());
-            assert_eq!(answer.from.as_ref().map(Jid::as_str), Some("room@salons.bocage.example/nick"));
-            assert_eq!(answer.to.as_ref().map(Jid::as_str), Some("a@b.example/c"));
-            assert_eq!((answer.id.as_deref(), answer.el.children().next()), (Some("7"), Some(&error)));
-        }
-    }
-
-    #[test]
-    fn errors_results_and_leaves_are_never_answered() {
-        let host = FakeHost::new();
-        let at = host.install::<Muc>();
-        let head = "xmlns='jabber:client' from='a@b.example/c' to='salons.bocage.example' id='7'";
-        for stanza in [
-            "iq {} type='result'",
-            "iq {} type='error'",
-            "message {} type='error'",
-            "presence {} type='error'",
-            "presence {} type='unavailable'",
-        ] {
-            post(&at, &format!("<{}/>", stanza.replace("{}", head))).unwrap();
-        }
-        host.tasks.poll();
-        assert!(host.outbox.take().is_empty());
-    }
-
-    #[test]
-    fn a_flood_is_given_back_and_service_returns() {
-        let host = FakeHost::new();
-        let at = host.install::<Muc>();
-        let message = "<message xmlns='jabber:client' from='a@b.example/c' to='salons.bocage.example'/>";
-        for _ in 0..QUEUE {
-            post(&at, message).unwrap();
-        }
-        let Full(back) = post(&at, message).unwrap_err();
-        assert_eq!(back.thaw().unwrap().el, xml("<message xmlns='jabber:client'/>"));
-        host.tasks.poll();
-        post(&at, message).unwrap();
-        host.tasks.poll();
-        assert_eq!(host.outbox.take().len(), QUEUE + 1);
-    }
-
-    #[test]
-    fn its_task_ends_with_the_plan_it_belongs_to() {
-        let host = FakeHost::new();
-        let at = host.install::<Muc>();
-        host.tasks.poll();
-        assert_eq!(host.tasks.running(), ["answers"]);
-        drop(at);
-        host.tasks.poll();
-        assert!(host.tasks.running().is_empty());
-    }
-
-    #[test]
-    fn the_host_is_named_after_the_domain_and_never_the_domain_itself() {
-        assert_eq!(named(&Config::default().host).unwrap(), "salons.bocage.example");
-        assert_eq!(named("").unwrap(), "salons.bocage.example");
-        assert_eq!(named("rooms.other.example").unwrap(), "rooms.other.example");
-        assert!(named("{domain}").unwrap_err().contains("a name of their own"));
-        assert_eq!(named("no domain").unwrap_err(), "host is \"no domain\", which is no domain name");
-    }
-
-    #[test]
-    fn the_server_lists_it() {
-        let host = FakeHost::new();
-        let at = host.install::<Muc>();
-        let items = at.disco(&DiscoTarget::Server(host.host.domain.clone())).items();
-        let expected = "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='salons.bocage.example'/></query>";
-        assert_eq!(items, xml(expected));
-        assert_eq!(at.disco(&DiscoTarget::Account), DiscoPart::default());
     }
 }

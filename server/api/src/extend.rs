@@ -44,6 +44,14 @@ pub trait RoomDefaults: Send + Sync {
     fn leave_jitter(&self) -> Duration {
         Duration::ZERO
     }
+    /// May `who` enter `room`? For lists of people whom nobody wants.
+    ///
+    /// # Errors
+    /// What they are told.
+    fn admit(&self, room: &BareJid, who: &BareJid) -> Result<(), StanzaError> {
+        let _ = (room, who);
+        Ok(())
+    }
 }
 /// May an account be registered?
 pub trait RegistrationPolicy: Send + Sync {
@@ -117,6 +125,17 @@ pub trait DomainService: Send + Sync {
     /// # Errors
     /// [`Full`] gives the stanza back: the sender gets `resource-constraint`.
     fn accept(&self, stanza: Box<Frozen>) -> Result<(), Full<Box<Frozen>>>;
+    /// The same for the `unavailable` of a session that went offline everywhere, or was lost: nobody left on purpose.
+    ///
+    /// # Errors
+    /// Those of [`DomainService::accept`].
+    fn session_over(&self, stanza: Box<Frozen>) -> Result<(), Full<Box<Frozen>>> {
+        self.accept(stanza)
+    }
+    /// The server stops: what is to be said before the sessions end is said now. Bounded in time by core.
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 /// Writes archives.
 pub trait Recorder: Send + Sync {

@@ -8,6 +8,7 @@ use crate::{
     records::Records,
     stanza::{Frozen, Stanza},
     store::{Archive, Collection, Roster, Stored, Stores},
+    views::{OptOut, Payloads, Reveal, RoomStanza, RoomView, Verdict, Whois},
 };
 use futures_util::future::BoxFuture;
 use jid::{BareJid, DomainPart, FullJid};
@@ -34,6 +35,36 @@ pub trait TaskPort: Send + Sync {
 pub trait OutboxPort: Send + Sync {
     /// Routes a stanza of the server's own.
     fn send(&self, stanza: Stanza) -> BoxFuture<'_, Result<(), StanzaError>>;
+    /// Ends all editing of a stanza that several are to get.
+    fn freeze(&self, stanza: Stanza) -> Arc<Frozen>;
+    /// See [`Outbox::deliver`].
+    fn deliver(&self, stanza: &Arc<Frozen>, to: &FullJid) -> Result<(), Undelivered>;
+}
+/// Why a shared stanza did not reach one of those that it was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// There is no such session.
+    Gone,
+    /// Too much waits for it already; a session of this server is cut for it.
+    Full,
+}
+/// What the plan of a host says about its rooms; implemented by core, which keeps it failing closed.
+pub trait RoomsPort: Send + Sync {
+    /// All [`RoomFilter`](crate::RoomFilter)s in order. For presence every verdict but `Pass` has left the bare skeleton.
+    fn emits(&self, room: &RoomView<'_>, what: RoomStanza, payloads: &mut Payloads<'_>) -> Verdict;
+    /// The least that an [`OccupantIdPolicy`](crate::OccupantIdPolicy) allows.
+    fn reveal(&self, room: &RoomView<'_>, wish: OptOut) -> Reveal;
+    /// The strictest of all [`RoomDefaults`](crate::RoomDefaults).
+    fn whois(&self) -> Whois;
+    /// The longest delay of leaves.
+    fn leave_jitter(&self) -> Duration;
+    /// May `who` enter?
+    ///
+    /// # Errors
+    /// The first refusal.
+    fn admit(&self, room: &BareJid, who: &BareJid) -> Result<(), StanzaError>;
+    /// The shortest period of all [`RetentionPolicy`](crate::RetentionPolicy)s; nothing without one.
+    fn keep(&self, room: &BareJid) -> Duration;
 }
 /// Rosters with everything that follows from a change (pushes, presence); implemented by core.
 pub trait ContactsPort: Send + Sync {
@@ -81,6 +112,8 @@ pub struct HostHandles {
     pub contacts: Arc<dyn ContactsPort>,
     /// Discovery.
     pub disco: Arc<dyn DiscoPort>,
+    /// Policies and filters of rooms.
+    pub rooms: Arc<dyn RoomsPort>,
     /// The stores.
     pub stores: Stores,
     /// States that outlive reloads.
@@ -96,6 +129,8 @@ pub struct Host {
     pub admins: Arc<[BareJid]>,
     /// Longest time that offline messages wait.
     pub offline_retention: Duration,
+    /// Longest time that rooms keep what was said.
+    pub room_retention: Duration,
 }
 
 /// Handles are built from the host; a tuple of them is a `Needs`.
@@ -186,6 +221,20 @@ impl Outbox {
     pub async fn send(&self, stanza: Stanza) -> Result<(), StanzaError> {
         self.0.send(stanza).await
     }
+    /// Ends all editing of a stanza that several are to get. Without a `to`, each gets it with their own.
+    #[must_use]
+    pub fn freeze(&self, stanza: Stanza) -> Arc<Frozen> {
+        self.0.freeze(stanza)
+    }
+    /// Hands a frozen stanza to a session of this server or to the queue of another; never waits and copies nothing.
+    /// What does not go is lost, but a message that cannot reach another server comes back to its `from` as an error.
+    /// A session that its account shields from the sender (XEP-0191) gets nothing, in silence.
+    ///
+    /// # Errors
+    /// Why it did not go.
+    pub fn deliver(&self, stanza: &Arc<Frozen>, to: &FullJid) -> Result<(), Undelivered> {
+        self.0.deliver(stanza, to)
+    }
 }
 impl FromHost for Outbox {
     fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
@@ -214,6 +263,8 @@ handle!(/// Rosters, with pushes and presence.
     Contacts(dyn ContactsPort) = |host| &host.contacts);
 handle!(/// What is discovered of a host.
     Disco(dyn DiscoPort) = |host| &host.disco);
+handle!(/// Policies and filters of the host's rooms.
+    Rooms(dyn RoomsPort) = |host| &host.rooms);
 handle!(/// The archives.
     Archives(dyn Archive) = |host| &host.stores.archive);
 

@@ -334,6 +334,11 @@ impl Frozen {
     pub fn payload_bytes(&self) -> &[u8] {
         self.tail.get(self.children.clone()).unwrap_or_default()
     }
+    /// The stanza again without a copy, when the tree was kept.
+    pub fn into_stanza(self) -> Option<Stanza> {
+        let Self { kind, from, to, id, lang, tree, .. } = self;
+        Some(Stanza { kind, from, to, id, lang, el: *tree? })
+    }
     /// The stanza again, payloads and all, when the tree was kept.
     pub fn thaw(&self) -> Option<Stanza> {
         let el = (**self.tree.as_ref()?).clone();

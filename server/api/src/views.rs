@@ -105,6 +105,19 @@ pub struct RoomView<'a> {
     pub members_only: bool,
     /// Not listed.
     pub hidden: bool,
+    /// What its owner lets occupants show besides.
+    pub shows: Shows,
+}
+
+/// What the owner of a members-only room with `whois=anyone` may let occupants show (H21).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shows {
+    /// Client capabilities (XEP-0115).
+    pub caps: bool,
+    /// Status texts.
+    pub status: bool,
+    /// Avatar hashes (XEP-0153).
+    pub avatars: bool,
 }
 
 /// Who may see occupants' real JIDs (`muc#roomconfig_whois`, H20).
@@ -148,6 +161,18 @@ impl<'a> Payloads<'a> {
             match &node {
                 Node::Element(el) if !keep(el) => {}
                 _ => self.0.append_node(node),
+            }
+        }
+    }
+    /// Changes them; removes those for which `keep` is false.
+    pub fn edit(&mut self, mut keep: impl FnMut(&mut Element) -> bool) {
+        for mut node in self.0.take_nodes() {
+            let keeps = match &mut node {
+                Node::Element(el) => keep(el),
+                Node::Text(_) => true,
+            };
+            if keeps {
+                self.0.append_node(node);
             }
         }
     }

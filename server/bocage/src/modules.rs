@@ -50,6 +50,10 @@ impl Modules {
             .with::<bocage_module_version::Version>()
             .with::<bocage_module_muc::Muc>()
             .with::<bocage_module_leave_jitter::LeaveJitter>()
+            .with::<bocage_module_occupant_id::OccupantId>()
+            .with::<bocage_module_pseudonyms::Pseudonyms>()
+            .with::<bocage_module_room_retention::RoomRetention>()
+            .with::<bocage_module_vcard_guard::VcardGuard>()
     }
 
     /// Adds a module at the end.

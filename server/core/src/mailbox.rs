@@ -30,6 +30,8 @@ pub enum Address {
     Own,
     /// To the bare JID of the session: broadcasts share one stanza.
     Bare,
+    /// To the full JID of the session: what rooms send shares one stanza.
+    Full,
 }
 
 /// What a mailbox holds.

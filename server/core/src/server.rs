@@ -18,6 +18,8 @@ use tokio::{net::TcpListener, task::AbortHandle};
 const CERTIFICATE_WATCH: Duration = Duration::from_secs(15);
 /// Between two looks at the accounts' keys.
 const STATISTICS_PAUSE: Duration = Duration::from_secs(2);
+/// How long services may take to say that they stop.
+const SERVICES_STOP: Duration = Duration::from_secs(1);
 /// How long the sessions may take to end.
 const DRAIN: Duration = Duration::from_secs(6);
 /// How long the links with other servers may take to end.
@@ -112,6 +114,13 @@ impl Server {
     /// Stops in order; what was accepted is stored when this resolves.
     pub async fn shutdown(self) {
         self.listeners.iter().for_each(AbortHandle::abort);
+        let plans = self.router.plans();
+        let stopped = async {
+            for plan in plans.hosts() {
+                plan.stop_services().await;
+            }
+        };
+        let _ = tokio::time::timeout(SERVICES_STOP, stopped).await;
         for session in self.router.users.all() {
             session.cut(errors::shutdown());
         }

@@ -3,12 +3,14 @@
 use super::{FakeContacts, MemoryArchive, MemoryOutbound, MemoryRecords, store};
 use crate::{
     Action, Asker, Checkpoints, Clock, DiscoPart, DiscoPort, DiscoTarget, Entity, Entropy, FromHost, Host, HostHandles,
-    InstallError, IqPayload, Module, OutboxPort, Relation, Reply, Stanza, StanzaError, States, TaskPort,
+    InstallError, IqPayload, Module, OptOut, OutboxPort, Payloads, Relation, Reply, Reveal, RoomStanza, RoomView, RoomsPort,
+    Stanza, StanzaError, States, TaskPort, Undelivered, Verdict, Whois,
     clock::{RandomSource, TimeSource, UnixSeconds},
     stanza::Frozen,
     store::Stores,
 };
 use futures_util::{FutureExt, future::BoxFuture};
+use jid::{BareJid, FullJid};
 use minidom::Element;
 use std::{
     sync::{
@@ -77,6 +79,8 @@ pub struct FakeHost {
     pub contacts: Arc<FakeContacts>,
     /// What was sent.
     pub outbox: Arc<FakeOutbox>,
+    /// What rooms are allowed.
+    pub rooms: Arc<FakeRooms>,
     /// What was started.
     pub tasks: Arc<FakeTasks>,
     /// What discovery says, set by the test.
@@ -98,6 +102,7 @@ impl FakeHost {
             domain: jid::DomainPart::new("bocage.example").unwrap().into_owned(),
             admins: Arc::from([jid::BareJid::new("admin@bocage.example").unwrap()]),
             offline_retention: Duration::from_secs(7 * 86_400),
+            room_retention: Duration::from_secs(7 * 86_400),
         };
         Self {
             host,
@@ -107,6 +112,7 @@ impl FakeHost {
             outbound: Arc::default(),
             contacts: Arc::default(),
             outbox: Arc::default(),
+            rooms: Arc::default(),
             tasks: Arc::default(),
             disco: Arc::default(),
             states: States::default(),
@@ -124,6 +130,7 @@ impl FakeHost {
             outbox: self.outbox.clone(),
             contacts: self.contacts.clone(),
             disco: Arc::new(FakeDisco(self.disco.clone())),
+            rooms: self.rooms.clone(),
             stores: Stores {
                 accounts: Arc::new(store::Nobody),
                 rosters: self.contacts.clone(),
@@ -244,7 +251,7 @@ impl DiscoPort for FakeDisco {
 
 /// Keeps what was sent.
 #[derive(Default)]
-pub struct FakeOutbox(Mutex<Vec<Stanza>>);
+pub struct FakeOutbox(Mutex<Vec<Stanza>>, Mutex<Vec<(FullJid, Undelivered)>>);
 impl FakeOutbox {
     /// Takes out all that was sent so far.
     ///
@@ -253,11 +260,70 @@ impl FakeOutbox {
     pub fn take(&self) -> Vec<Stanza> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
+    /// From now on nothing reaches `session`.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn refuse(&self, session: FullJid, why: Undelivered) {
+        self.1.lock().unwrap().push((session, why));
+    }
 }
 impl OutboxPort for FakeOutbox {
     fn send(&self, stanza: Stanza) -> BoxFuture<'_, Result<(), StanzaError>> {
         self.0.lock().unwrap().push(stanza);
         Box::pin(async { Ok(()) })
+    }
+    fn freeze(&self, stanza: Stanza) -> Arc<Frozen> {
+        Arc::new(frozen(stanza))
+    }
+    fn deliver(&self, stanza: &Arc<Frozen>, to: &FullJid) -> Result<(), Undelivered> {
+        if let Some((_, why)) = self.1.lock().unwrap().iter().find(|(session, _)| session == to) {
+            return Err(*why);
+        }
+        let stanza = stanza.thaw().map(|s| Stanza { to: s.to.clone().or_else(|| Some(to.clone().into())), ..s });
+        self.0.lock().unwrap().extend(stanza);
+        Ok(())
+    }
+}
+
+/// Rooms whose modules are set by the test; none at first.
+#[derive(Default)]
+pub struct FakeRooms(Mutex<Option<Checkpoints>>);
+impl FakeRooms {
+    /// What these modules wired.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn set(&self, at: Checkpoints) {
+        *self.0.lock().unwrap() = Some(at);
+    }
+    fn with<T>(&self, none: T, ask: impl FnOnce(&Checkpoints) -> T) -> T {
+        self.0.lock().unwrap().as_ref().map_or(none, ask)
+    }
+}
+impl RoomsPort for FakeRooms {
+    fn emits(&self, room: &RoomView<'_>, what: RoomStanza, payloads: &mut Payloads<'_>) -> Verdict {
+        self.with(Verdict::Pass, |at| {
+            let mut verdicts = at.room_filters.iter().map(|(_, filter)| filter.it.room_emits(room, what, payloads));
+            verdicts.find(|verdict| *verdict != Verdict::Pass).unwrap_or(Verdict::Pass)
+        })
+    }
+    fn reveal(&self, room: &RoomView<'_>, wish: OptOut) -> Reveal {
+        self.with(Reveal::Nothing, |at| {
+            at.occupant_id_policies.iter().map(|policy| policy.it.reveal(room, wish)).min().unwrap_or(Reveal::Nothing)
+        })
+    }
+    fn whois(&self) -> Whois {
+        self.with(Whois::Moderators, |at| at.room_defaults.iter().map(|d| d.it.whois()).min().unwrap_or(Whois::Moderators))
+    }
+    fn leave_jitter(&self) -> Duration {
+        self.with(Duration::ZERO, |at| at.room_defaults.iter().map(|d| d.it.leave_jitter()).max().unwrap_or_default())
+    }
+    fn admit(&self, room: &BareJid, who: &BareJid) -> Result<(), StanzaError> {
+        self.with(Ok(()), |at| at.room_defaults.iter().try_for_each(|d| d.it.admit(room, who)))
+    }
+    fn keep(&self, room: &BareJid) -> Duration {
+        self.with(Duration::ZERO, |at| at.retention_policies.iter().map(|p| p.it.keep(room)).min().unwrap_or_default())
     }
 }
 

@@ -10,7 +10,7 @@ use jid::BareJid;
 use minidom::Element;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-fn caught<T>(module: &'static str, what: &'static str, call: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn caught<T>(module: &'static str, what: &'static str, call: impl FnOnce() -> T) -> Option<T> {
     std::panic::catch_unwind(AssertUnwindSafe(call)).inspect_err(|_| panicked(module, what)).ok()
 }
 
@@ -144,6 +144,28 @@ impl HostPlan {
     pub fn post_to_service(&self, domain: &str, stanza: Frozen) -> Result<(), StanzaError> {
         let Some(service) = self.service(domain) else { return Err(StanzaError::service_unavailable()) };
         match caught(service.module, "domain service", || service.it.accept(Box::new(stanza))) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(Full(_))) => Err(StanzaError::resource_constraint()),
+            None => Err(StanzaError::internal_server_error()),
+        }
+    }
+
+    /// Tells the services that the server stops.
+    pub async fn stop_services(&self) {
+        for service in self.services() {
+            if AssertUnwindSafe(service.it.stop()).catch_unwind().await.is_err() {
+                panicked(service.module, "domain service");
+            }
+        }
+    }
+
+    /// The same for the `unavailable` of a session that did not leave on purpose.
+    ///
+    /// # Errors
+    /// Those of [`HostPlan::post_to_service`].
+    pub fn session_over(&self, domain: &str, stanza: Frozen) -> Result<(), StanzaError> {
+        let Some(service) = self.service(domain) else { return Err(StanzaError::service_unavailable()) };
+        match caught(service.module, "domain service", || service.it.session_over(Box::new(stanza))) {
             Some(Ok(())) => Ok(()),
             Some(Err(Full(_))) => Err(StanzaError::resource_constraint()),
             None => Err(StanzaError::internal_server_error()),

@@ -1,6 +1,7 @@
 //! The plan of a host: its checkpoints sealed, sorted and keyed. Each stanza loads the current plan once.
 
 mod guard;
+mod rooms;
 
 use bocage_api::{
     BoxFuture, Checkpoints, DiscoPart, DiscoTarget, DomainService, Entity, InstallError, IqKey, Named,
@@ -54,6 +55,10 @@ impl HostPlan {
     /// Domains of its services.
     pub fn service_domains(&self) -> impl Iterator<Item = &str> {
         self.services.keys().map(String::as_str)
+    }
+    /// Its services.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Named<dyn DomainService>> {
+        self.services.values()
     }
     /// The service of a domain.
     pub fn service(&self, domain: &str) -> Option<&Named<dyn DomainService>> {

@@ -185,7 +185,7 @@ pub(super) async fn unavailable(router: Arc<Router>, session: Arc<Session>, stan
     }
     for to in untold {
         let copy = Stanza { to: Some(to), ..stanza.clone() };
-        router.finish(router.route(copy)).await;
+        router.finish(router.session_over(copy)).await;
     }
     Step::Done
 }

@@ -4,6 +4,7 @@
 //! sender's own loop drives it.
 
 mod copies;
+mod deliver;
 mod held;
 mod iq;
 mod leaving;
@@ -63,7 +64,14 @@ impl Step {
         stanza.bounce(error).map_or(Self::Done, |answer| Self::Answer(Box::new(answer)))
     }
     pub(crate) fn bounce_frozen(stanza: &Frozen, error: &StanzaError) -> Self {
-        let mut head = Stanza::new(stanza.kind, stanza.from.clone(), stanza.to.clone());
+        Self::bounce_as(stanza, stanza.to.clone(), error)
+    }
+    /// The same for a shared stanza that was on its way to `to`.
+    pub(crate) fn bounce_from(stanza: &Frozen, to: &Jid, error: &StanzaError) -> Self {
+        Self::bounce_as(stanza, Some(to.clone()), error)
+    }
+    fn bounce_as(stanza: &Frozen, to: Option<Jid>, error: &StanzaError) -> Self {
+        let mut head = Stanza::new(stanza.kind, stanza.from.clone(), to);
         head.id.clone_from(&stanza.id);
         Self::bounce(&head, error)
     }
@@ -197,12 +205,22 @@ impl Router {
     }
 
     fn to_service(&self, plan: &crate::plan::HostPlan, to: &Jid, stanza: Stanza) -> Step {
-        let frozen = wire::freeze(stanza, wire::Tree::Keep);
-        let bounce = Frozen { tail: Box::default(), tree: None, ..frozen.clone() };
-        match plan.post_to_service(to.domain().as_str(), frozen) {
+        let mut head = Stanza::new(stanza.kind, stanza.from.clone(), stanza.to.clone());
+        head.id.clone_from(&stanza.id);
+        match plan.post_to_service(to.domain().as_str(), wire::freeze(stanza, wire::Tree::Keep)) {
             Ok(()) => Step::Done,
-            Err(error) => Step::bounce_frozen(&bounce, &error),
+            Err(error) => Step::bounce(&head, &error),
         }
+    }
+
+    /// The `unavailable` of a session that did not leave on purpose.
+    pub(crate) fn session_over(self: &Arc<Self>, stanza: Stanza) -> Step {
+        let plans = self.plans();
+        let domain = stanza.to.as_ref().map(|to| to.domain().as_str().to_owned()).unwrap_or_default();
+        let Some(Place::Service(plan)) = plans.place(&domain) else { return self.route(stanza) };
+        // A service that has no room for it now finds out with what it sends next.
+        let _ = plan.session_over(&domain, wire::freeze(stanza, wire::Tree::Keep));
+        Step::Done
     }
 
     /// Available sessions of `account` that want messages to its bare JID.

@@ -1,12 +1,14 @@
 //! The router as modules may use it.
 
 use super::Router;
+use crate::plan::HostPlan;
 use bocage_api::{
-    BoxFuture, ContactEdit, ContactsPort, DiscoPart, DiscoPort, DiscoTarget, OutboxPort, Stanza, StanzaError,
+    BoxFuture, ContactEdit, ContactsPort, DiscoPart, DiscoPort, DiscoTarget, Frozen, OptOut, OutboxPort, Payloads, Reveal,
+    RoomStanza, RoomView, RoomsPort, Stanza, StanzaError, Undelivered, Verdict, Whois,
     store::{Roster, Stored},
 };
 use jid::{BareJid, DomainPart, FullJid};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The ports of one host.
 #[derive(Clone)]
@@ -20,6 +22,45 @@ pub struct Ports {
 impl OutboxPort for Ports {
     fn send(&self, stanza: Stanza) -> BoxFuture<'_, Result<(), StanzaError>> {
         Box::pin(self.router.send(stanza))
+    }
+    fn freeze(&self, stanza: Stanza) -> Arc<Frozen> {
+        Arc::new(crate::wire::freeze_for_wire(stanza))
+    }
+    fn deliver(&self, stanza: &Arc<Frozen>, to: &FullJid) -> Result<(), Undelivered> {
+        self.router.deliver(stanza, to)
+    }
+}
+
+/// A host without a plan has the strictest rooms.
+impl RoomsPort for Ports {
+    fn emits(&self, room: &RoomView<'_>, what: RoomStanza, payloads: &mut Payloads<'_>) -> Verdict {
+        match self.plan() {
+            Some(plan) => plan.room_emits(room, what, payloads),
+            None => {
+                payloads.clear();
+                Verdict::Bounce(StanzaError::internal_server_error())
+            }
+        }
+    }
+    fn reveal(&self, room: &RoomView<'_>, wish: OptOut) -> Reveal {
+        self.plan().map_or(Reveal::Nothing, |plan| plan.reveal(room, wish))
+    }
+    fn whois(&self) -> Whois {
+        self.plan().map_or(Whois::Nobody, |plan| plan.room_whois())
+    }
+    fn leave_jitter(&self) -> Duration {
+        self.plan().map_or(Duration::ZERO, |plan| plan.leave_jitter())
+    }
+    fn admit(&self, room: &BareJid, who: &BareJid) -> Result<(), StanzaError> {
+        self.plan().map_or(Err(StanzaError::service_unavailable()), |plan| plan.room_admits(room, who))
+    }
+    fn keep(&self, room: &BareJid) -> Duration {
+        self.plan().map_or(Duration::ZERO, |plan| plan.keep(room))
+    }
+}
+impl Ports {
+    fn plan(&self) -> Option<Arc<HostPlan>> {
+        self.router.plans().accounts(self.host.as_str()).cloned()
     }
 }
 

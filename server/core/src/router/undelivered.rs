@@ -49,7 +49,8 @@ impl Router {
             }
             // The server's own pushes have no sender to tell.
             Kind::Message(MessageType::Groupchat) | Kind::Iq(IqType::Get | IqType::Set) if frozen.from.is_some() => {
-                Step::bounce_frozen(&frozen, &StanzaError::service_unavailable())
+                let to = frozen.to.clone().unwrap_or_else(|| session.jid.clone().into());
+                Step::bounce_from(&frozen, &to, &StanzaError::service_unavailable())
             }
             _ => Step::Done,
         }

@@ -7,8 +7,8 @@ use super::{
     ticket::{self, Fate, Teller, Ticket},
 };
 use crate::router::{Router, Step};
-use bocage_api::{Frozen, Kind, Stanza, StanzaError, stanza::MessageType, store::OutboundRow};
-use jid::{BareJid, DomainPart, DomainRef};
+use bocage_api::{Frozen, Kind, Stanza, StanzaError, Undelivered, error::Condition, stanza::MessageType, store::OutboundRow};
+use jid::{BareJid, DomainPart, DomainRef, FullJid, Jid};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -111,9 +111,13 @@ pub(super) async fn settle(federation: &Arc<Federation>, item: Item, fate: Fate)
         federation.rows.forget(key);
     }
     let Err(error) = fate else { return };
-    // Nobody asked what became of a broadcast.
-    if teller != Teller::Sender && item.instead.is_none() {
-        federation.router.finish(Step::bounce_frozen(&item.stanza, &error)).await;
+    // Nobody asked what became of a broadcast; a room wants to know whom its messages do not reach.
+    let told = item.instead.is_none() || matches!(item.stanza.kind, Kind::Message(_));
+    if let Some(to) = item.instead.as_ref().or(item.stanza.to.as_ref())
+        && teller != Teller::Sender
+        && told
+    {
+        federation.router.finish(Step::bounce_from(&item.stanza, to, &error)).await;
     }
 }
 
@@ -140,19 +144,30 @@ impl Router {
 
     /// A shared presence to a contact elsewhere; what cannot go is lost.
     pub(crate) fn tell_remote(&self, contact: &BareJid, frozen: &Arc<Frozen>) {
-        self.post_or_lose(contact.domain(), frozen, Some(contact.clone()));
+        let _ = self.post_shared(contact.domain(), frozen, Some(contact.clone().into()));
+    }
+
+    /// What a service sends to many; `Full` also when there is no way to that server.
+    pub(crate) fn share_with_remote(&self, frozen: &Arc<Frozen>, to: &FullJid) -> Result<(), Undelivered> {
+        let instead = frozen.to.is_none().then(|| Jid::from(to.clone()));
+        self.post_shared(to.domain(), frozen, instead).map_err(|refused| match refused.1.condition {
+            Condition::ResourceConstraint => Undelivered::Full,
+            _ => Undelivered::Gone,
+        })
     }
 
     /// What is frozen already, to its own addressee; what cannot go is lost.
     pub(crate) fn frozen_to_remote(&self, frozen: &Arc<Frozen>) {
         let Some(to) = &frozen.to else { return };
-        self.post_or_lose(to.domain(), frozen, None);
+        let _ = self.post_shared(to.domain(), frozen, None);
     }
 
-    fn post_or_lose(&self, there: &DomainRef, frozen: &Arc<Frozen>, instead: Option<BareJid>) {
-        let Some(from) = &frozen.from else { return };
+    fn post_shared(&self, there: &DomainRef, frozen: &Arc<Frozen>, instead: Option<Jid>) -> Result<(), Box<(Item, StanzaError)>> {
         let item = Item { stanza: frozen.clone(), instead, until: Duration::ZERO, ticket: None };
-        let _ = self.links.post(from.domain(), there, item);
+        match &frozen.from {
+            Some(from) => self.links.post(from.domain(), there, item),
+            None => Err(Box::new((item, StanzaError::bad_request()))),
+        }
     }
 
     /// Takes up what a former run has left: it goes on its way again, or back to its sender.

@@ -282,7 +282,7 @@ impl Live {
                 settle(&self.federation, item, Err(error)).await;
                 continue;
             }
-            let instead = item.instead.as_ref().map(|contact| contact.as_str());
+            let instead = item.instead.as_ref().map(|to| to.as_str());
             self.output.untracked(&item.stanza, instead);
             self.management.sent();
             self.sent.push_back(item);

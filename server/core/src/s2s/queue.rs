@@ -3,7 +3,7 @@
 use super::ticket::Ticket;
 use crate::mailbox::Budget;
 use bocage_api::Frozen;
-use jid::{BareJid, DomainPart};
+use jid::{DomainPart, Jid};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,8 +21,8 @@ pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Clone)]
 pub(super) struct Item {
     pub(super) stanza: Arc<Frozen>,
-    /// Addressed to this contact instead of its own `to`: broadcasts share one stanza.
-    pub(super) instead: Option<BareJid>,
+    /// Addressed to this one instead of its own `to`: broadcasts share one stanza.
+    pub(super) instead: Option<Jid>,
     /// Until when it waits for a peer that cannot be reached, if it has a ticket.
     pub(super) until: Duration,
     /// Of messages that are not to be lost.

@@ -133,7 +133,12 @@ impl Live {
         if self.held.is_idle() && !self.output.is_high() {
             let Self { session, output, bare, .. } = self;
             session.mailbox.drain(|mail| {
-                output.stanza(&mail.stanza, (mail.address == Address::Bare).then_some(bare));
+                let instead = match mail.address {
+                    Address::Own => None,
+                    Address::Bare => Some(&**bare),
+                    Address::Full => Some(session.jid.as_str()),
+                };
+                output.stanza(&mail.stanza, instead);
                 if output.is_high() { More::Enough } else { More::Yes }
             });
         }

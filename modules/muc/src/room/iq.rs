@@ -1,0 +1,58 @@
+//! Iqs to a room and to its occupants. None reaches an occupant (H23): the room answers, and what it has no answer for is
+//! `service-unavailable`, whoever is asked.
+
+use super::{Env, Room};
+use crate::xml::{ADMIN, MODERATE, OWNER, REGISTER};
+use bocage_api::{Stanza, StanzaError, ns, stanza::IqType};
+use jid::Jid;
+use minidom::Element;
+
+impl Room {
+    pub(super) fn iq_in(&mut self, env: &Env, kind: IqType, stanza: Stanza, (from, to): (Jid, Jid)) -> Result<(), StanzaError> {
+        let payload = stanza.payload().cloned().ok_or_else(StanzaError::bad_request)?;
+        if !self.exists || (self.locked && self.affiliation(&from.to_bare()) < super::Affiliation::Owner) {
+            return Err(StanzaError::item_not_found());
+        }
+        let result = match to.resource() {
+            Some(nick) => self.iq_to_occupant(kind, &payload, &from, nick.as_str())?,
+            None => self.iq_to_room(env, (kind, payload), &from)?,
+        };
+        let answer = stanza.result(result);
+        self.answer(env, answer);
+        Ok(())
+    }
+
+    /// Pings of oneself say whether one is inside (XEP-0410, `#self-ping-optimization`); those of others are answered
+    /// for them.
+    fn iq_to_occupant(&self, kind: IqType, payload: &Element, from: &Jid, nick: &str) -> Result<Option<Element>, StanzaError> {
+        if self.occupant_at(from).is_none() {
+            return Err(StanzaError::not_acceptable());
+        }
+        if self.by_nick(nick).is_none() {
+            return Err(StanzaError::item_not_found());
+        }
+        if kind == IqType::Get && payload.is("ping", ns::PING) {
+            return Ok(None);
+        }
+        Err(StanzaError::service_unavailable())
+    }
+
+    fn iq_to_room(&mut self, env: &Env, (kind, payload): (IqType, Element), from: &Jid) -> Result<Option<Element>, StanzaError> {
+        let namespace = payload.ns();
+        match (kind, namespace.as_str()) {
+            (IqType::Get, ns::DISCO_INFO) => self.disco_info(env, &payload, from).map(Some),
+            (IqType::Get, ns::DISCO_ITEMS) => self.disco_items(&payload, from).map(Some),
+            (IqType::Get, ns::PING) => Ok(None),
+            (IqType::Get, ADMIN) => self.admin_get(env, &payload, from).map(Some),
+            (IqType::Set, ADMIN) => self.admin_set(env, &payload, from).map(|()| None),
+            (IqType::Get, OWNER) => self.owner_get(env, from).map(Some),
+            (IqType::Set, OWNER) => self.owner_set(env, &payload, from).map(|()| None),
+            (IqType::Get, REGISTER) => self.register_get(from).map(Some),
+            (IqType::Set, REGISTER) => self.register_set(env, &payload, from).map(|()| None),
+            (IqType::Set, MODERATE) => self.moderate(env, &payload, from).map(|()| None),
+            (IqType::Get, ns::VCARD) => self.avatar_get().map(Some),
+            (IqType::Set, ns::VCARD) => self.avatar_set(env, &payload, from).map(|()| None),
+            _ => Err(StanzaError::service_unavailable()),
+        }
+    }
+}

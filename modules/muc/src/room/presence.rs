@@ -1,0 +1,112 @@
+//! Changes of presence and nick, and probes of occupants (XEP-0045 sections 7.6, 7.7, 17.3).
+
+use super::{
+    Env, NickKey, Room,
+    emit::{Audience, Notice},
+    model::Affiliation,
+    nick,
+};
+use bocage_api::{Stanza, StanzaError};
+use jid::{FullJid, Jid, ResourceRef};
+use std::sync::Arc;
+
+/// Changes of presence a second of one occupant.
+const RATE: u32 = 2;
+
+impl Room {
+    /// An occupant shows something else.
+    pub(super) fn update(&mut self, env: &Env, seat: &FullJid, stanza: Stanza) -> Result<(), StanzaError> {
+        let Some(key) = self.seats.get(seat).cloned() else { return Ok(()) };
+        let id = stanza.id.clone();
+        let payloads = self.shown_of(env, stanza);
+        let Some(occupant) = self.occupants.get_mut(&key) else { return Ok(()) };
+        // What nobody would see the difference of is told to nobody but its sender (H27).
+        let changed = occupant.payloads != payloads;
+        if changed && !occupant.changes.take(RATE, env.clock.mono()) {
+            return Err(StanzaError::resource_constraint());
+        }
+        if changed {
+            occupant.payloads = payloads;
+            occupant.forget_shown();
+            self.show_to_others(env, &key, &Notice::default());
+        }
+        let seat = Arc::new(seat.clone());
+        self.show_to_self(env, &seat, &key, (id, Vec::new()));
+        Ok(())
+    }
+
+    /// Section 7.6. A nick that is taken is a conflict; the occupant stays who it was.
+    pub(super) fn change_nick(
+        &mut self,
+        env: &Env,
+        seat: &FullJid,
+        nick: &ResourceRef,
+        stanza: Stanza,
+    ) -> Result<(), StanzaError> {
+        let Some(old) = self.seats.get(seat).cloned() else { return Ok(()) };
+        let nick = nick::accept(nick)?;
+        let new = NickKey::of(nick.as_str());
+        let Some(occupant) = self.occupants.get_mut(&old) else { return Ok(()) };
+        if !occupant.changes.take(RATE, env.clock.mono()) {
+            return Err(StanzaError::resource_constraint());
+        }
+        let (who, reserved) = (occupant.bare.clone(), self.grants.get(&occupant.bare).and_then(|grant| grant.nick.clone()));
+        if new != old {
+            self.free(&who, &nick)?;
+            // One occupant is one account and one nick: two that meet under it would merge.
+            if self.occupants.contains_key(&new) {
+                return Err(StanzaError::conflict());
+            }
+        }
+        // A registered nick is what one goes by (section 7.13).
+        if let Some(reserved) = reserved
+            && NickKey::of(&reserved) != new
+            && self.affiliation(&who) < Affiliation::Admin
+        {
+            return Err(StanzaError::not_acceptable());
+        }
+        let notice = Notice { statuses: vec![303], nick: Some(nick.as_str().to_owned()), ..Notice::default() };
+        self.show_with(env, &old, &notice, &[]);
+        let payloads = self.shown_of(env, stanza);
+        let Some(mut occupant) = self.occupants.remove(&old) else { return Ok(()) };
+        self.remember(occupant.id.take(), &who);
+        occupant.id = self.id_of(env, &occupant.author, nick.as_str(), env.opt_outs.wish(&self.jid, &who));
+        occupant.jid = Jid::from(self.jid.with_resource(&nick));
+        occupant.nick = nick;
+        occupant.payloads = payloads;
+        occupant.forget_shown();
+        for seat in &occupant.seats {
+            self.seats.insert((**seat).clone(), new.clone());
+        }
+        self.occupants.insert(new.clone(), occupant);
+        self.show(env, &new, &[]);
+        Ok(())
+    }
+
+    /// Section 17.3: occupants may ask for an occupant's presence, or for all.
+    pub(super) fn probed(&mut self, env: &Env, from: &Jid, to: &Jid) -> Result<(), StanzaError> {
+        let Some(viewer) = self.occupant_at(from) else { return Err(StanzaError::not_acceptable()) };
+        let (sees, own, Ok(seat)) = (self.sees(viewer), NickKey::of(viewer.nick.as_str()), from.clone().try_into_full()) else {
+            return Ok(());
+        };
+        let seat = Arc::new(seat);
+        let Some(nick) = to.resource() else {
+            self.introduce(env, &seat, &own);
+            return Ok(());
+        };
+        let Some(asked) = self.by_nick(nick.as_str()) else {
+            let gone =
+                Stanza::new(bocage_api::Kind::Presence(bocage_api::stanza::PresenceType::Unavailable), Some(to.clone()), None);
+            self.tell(env, gone, vec![seat]);
+            return Ok(());
+        };
+        let key = NickKey::of(asked.nick.as_str());
+        if key == own {
+            let stanza = self.presence(asked, &Notice::status(&[110]), sees, Audience::Self_);
+            self.tell(env, stanza, vec![seat]);
+        } else if let Some(stanza) = self.shown_to(env, &key, sees) {
+            self.out.push(super::Out::Deliver(stanza, seat));
+        }
+        Ok(())
+    }
+}

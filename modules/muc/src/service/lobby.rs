@@ -1,0 +1,79 @@
+//! What the host answers itself, without any room (XEP-0045 section 6): who it is, which rooms are listed.
+
+use super::Service;
+use crate::xml;
+use bocage_api::{
+    DiscoPart, Frozen, Full, Kind, StanzaError,
+    disco::{Identity, Item},
+    ns,
+    stanza::IqType,
+};
+use jid::{BareJid, Jid};
+use minidom::Element;
+use rxml::xml_ncname;
+
+const RSM: &str = "http://jabber.org/protocol/rsm";
+/// Rooms of one page.
+const PAGE: usize = 100;
+
+impl Service {
+    /// A stanza for the host itself.
+    pub(super) fn at_the_door(&self, stanza: Box<Frozen>) -> Result<(), Full<Box<Frozen>>> {
+        match stanza.kind {
+            Kind::Iq(kind @ (IqType::Get | IqType::Set)) => {
+                let Some(asked) = stanza.thaw() else { return Ok(()) };
+                let answer = match asked.payload().map(|payload| self.answer(kind, payload)) {
+                    Some(Ok(result)) => Some(asked.result(result)),
+                    Some(Err(error)) => asked.bounce(&error),
+                    None => None,
+                };
+                if let Some(answer) = answer {
+                    self.post(Box::new(answer));
+                }
+                Ok(())
+            }
+            // Nobody can be present at the door.
+            Kind::Presence(_) => Ok(()),
+            _ => self.refuse(&stanza, &StanzaError::service_unavailable()),
+        }
+    }
+
+    fn answer(&self, kind: IqType, payload: &Element) -> Result<Option<Element>, StanzaError> {
+        let has_node = payload.attr(xml_ncname!("node")).is_some();
+        match (kind, payload.ns().as_str()) {
+            (IqType::Get, ns::DISCO_INFO | ns::DISCO_ITEMS) if has_node => Err(StanzaError::item_not_found()),
+            (IqType::Get, ns::DISCO_INFO) => Ok(Some(self.info())),
+            (IqType::Get, ns::DISCO_ITEMS) => self.listing(payload).map(Some),
+            (IqType::Get, ns::PING) => Ok(None),
+            _ => Err(StanzaError::service_unavailable()),
+        }
+    }
+
+    fn info(&self) -> Element {
+        let identity = Identity { category: "conference", kind: "text", name: Some("Rooms".to_owned()) };
+        let features = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::MUC, ns::PING, RSM];
+        DiscoPart { identities: vec![identity], ..DiscoPart::features(features) }.info()
+    }
+
+    /// Listed rooms alone (H26), in pages (XEP-0059).
+    fn listing(&self, query: &Element) -> Result<Element, StanzaError> {
+        let set = query.get_child("set", RSM);
+        let max = set.and_then(|set| xml::child_text(set, "max", RSM)).and_then(|max| max.parse().ok());
+        let after = set.and_then(|set| xml::child_text(set, "after", RSM));
+        let after = after.map(|after| BareJid::new(&after).map_err(|_| StanzaError::item_not_found())).transpose()?;
+        let rooms = self.index.listed(after.as_ref(), max.unwrap_or(PAGE).min(PAGE));
+        let items = rooms
+            .iter()
+            .map(|(room, name)| Item { jid: Jid::from(room.clone()), name: (!name.is_empty()).then(|| name.clone()) });
+        let mut answer = DiscoPart { items: items.collect(), ..DiscoPart::default() }.items();
+        if set.is_some() {
+            let mut page = Element::bare("set", RSM);
+            if let (Some((first, _)), Some((last, _))) = (rooms.first(), rooms.last()) {
+                page.append_child(xml::text("first", RSM, first.as_str()));
+                page.append_child(xml::text("last", RSM, last.as_str()));
+            }
+            answer.append_child(page);
+        }
+        Ok(answer)
+    }
+}

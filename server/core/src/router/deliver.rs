@@ -1,0 +1,44 @@
+//! What services send to many: shared bytes, a pointer for each recipient. Nothing here waits.
+
+use super::Router;
+use crate::{
+    mailbox::Address,
+    plan::{HostPlan, Place},
+};
+use bocage_api::{Delivery, Frozen, Kind, RecipientView, Stanza, Undelivered};
+use jid::{FullJid, Jid};
+use std::sync::Arc;
+
+impl Router {
+    /// To a session here or the queue of another server, see [`bocage_api::Outbox::deliver`].
+    ///
+    /// # Errors
+    /// Why it did not go.
+    pub fn deliver(&self, stanza: &Arc<Frozen>, to: &FullJid) -> Result<(), Undelivered> {
+        match self.plans().place(to.domain().as_str()) {
+            None => self.share_with_remote(stanza, to),
+            Some(Place::Service(_)) => Err(Undelivered::Gone),
+            Some(Place::Accounts(plan)) => {
+                let session = self.users.session(to).ok_or(Undelivered::Gone)?;
+                if self.is_shielded(plan, stanza, to) {
+                    return Ok(());
+                }
+                let address = if stanza.to.is_none() { Address::Full } else { Address::Own };
+                session.post(stanza, address).map(drop).map_err(|_| Undelivered::Full)
+            }
+        }
+    }
+
+    /// Does a rule of the account refuse messages of this sender? It is asked about the head alone: what many get is not
+    /// read once more for each.
+    fn is_shielded(&self, plan: &HostPlan, stanza: &Frozen, to: &FullJid) -> bool {
+        if plan.at.recipient_rules.is_empty() || !matches!(stanza.kind, Kind::Message(_)) {
+            return false;
+        }
+        let owner = to.to_bare();
+        let (Some(sender), Some(facts)) = (&stanza.from, self.facts.peek(&owner)) else { return false };
+        let relation = facts.relation(&owner, sender);
+        let mut head = Stanza::new(stanza.kind, stanza.from.clone(), Some(Jid::from(to.clone())));
+        plan.judge(RecipientView { owner: &owner, sender, relation }, &mut head) != Delivery::Deliver
+    }
+}
