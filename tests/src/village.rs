@@ -118,8 +118,13 @@ impl Village {
 
 fn configure(dir: &Path, tls: &Path, domain: &str, more: &str) -> bocage::Config {
     let (path, data) = (dir.join("bocage.toml"), dir.join("data"));
-    let text =
-        format!("domain = \"{domain}\"\ndata_dir = \"{}\"\n[tls]\ncertificates = \"{}\"\n{more}", data.display(), tls.display());
+    // Keys of no table come before all tables.
+    let (top, more) = more.split_at(if more.starts_with('[') { 0 } else { more.find("\n[").map_or(more.len(), |at| at + 1) });
+    let text = format!(
+        "{top}domain = \"{domain}\"\ndata_dir = \"{}\"\n[tls]\ncertificates = \"{}\"\n{more}",
+        data.display(),
+        tls.display()
+    );
     std::fs::write(&path, text).unwrap();
     let mut config = Source::new(Some(path), []).load(&Modules::builtin()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     // Any free port: the file cannot say that.

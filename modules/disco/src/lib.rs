@@ -5,8 +5,8 @@
 #![forbid(unsafe_code)]
 
 use bocage_api::{
-    Action, Asker, BoxFuture, Checkpoints, Disco as Handle, DiscoEntry, DiscoPart, DiscoTarget, Entity, Host, InstallError,
-    IqKey, IqPayload, IqService, Module, Reply, StanzaError,
+    Action, Asker, BoxFuture, Checkpoints, Disco as Handle, DiscoEntry, DiscoNode, DiscoPart, DiscoTarget, Entity, Host,
+    InstallError, IqKey, IqPayload, IqService, Module, Reply, StanzaError,
     config::NoSettings,
     dep::rxml::{Namespace, xml_ncname},
     disco::{CAPS_NODE, Identity},
@@ -46,19 +46,22 @@ struct Service {
 
 impl IqService for Service {
     fn answer(&self, asker: Asker, iq: IqPayload, _: Reply) -> BoxFuture<'_, Result<Option<Element>, StanzaError>> {
-        let answer = self.part(&asker, &iq.element).map(|part| Some(self.query(&part, &iq.element)));
+        let answer = self.part(&asker, &iq).map(|part| Some(self.query(&part, &iq.element)));
         Box::pin(async { answer })
     }
 }
 
 impl Service {
-    fn part(&self, asker: &Asker, query: &Element) -> Result<DiscoPart, StanzaError> {
+    fn part(&self, asker: &Asker, iq: &IqPayload) -> Result<DiscoPart, StanzaError> {
         if self.entity == Entity::OtherAccount && !asker.relation.may_see_presence() {
             return Err(StanzaError::service_unavailable());
         }
         let part = self.disco.disco(&self.target);
-        match query.attr(xml_ncname!("node")) {
-            Some(node) if !self.is_caps_node(node, query, &part) => Err(StanzaError::item_not_found()),
+        match iq.element.attr(xml_ncname!("node")) {
+            Some(node) if !self.is_caps_node(node, &iq.element, &part) => {
+                let asked = DiscoNode { node, asker, at: &iq.to, lang: iq.lang.as_deref() };
+                self.disco.node(&self.target, &asked).ok_or_else(StanzaError::item_not_found)
+            }
             _ => Ok(part),
         }
     }
@@ -151,7 +154,7 @@ mod tests {
 
     #[test]
     fn items_are_listed_and_none_is_an_empty_list() {
-        let item = Item { jid: "salons.bocage.example".parse().unwrap(), name: Some("Rooms".into()) };
+        let item = Item { jid: "salons.bocage.example".parse().unwrap(), node: None, name: Some("Rooms".into()) };
         let at = installed(DiscoPart { items: vec![item], ..DiscoPart::default() });
         let expected =
             "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='salons.bocage.example' name='Rooms'/></query>";

@@ -110,7 +110,7 @@ impl Module for Muc {
         });
         at.data(RoomData(service.clone()));
         at.domain_service(name.as_str().to_owned(), Door(service));
-        at.disco_entry(Listed { item: Item { jid: Jid::from(name), name: None }, of: host.domain });
+        at.disco_entry(Listed { item: Item { jid: Jid::from(name), node: None, name: None }, of: host.domain });
         Ok(())
     }
 }

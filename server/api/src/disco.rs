@@ -1,6 +1,6 @@
 //! Service discovery as modules contribute to it (XEP-0030, XEP-0128).
 
-use crate::{extend::DiscoEntry, ns};
+use crate::{extend::DiscoEntry, ns, views::Asker};
 use jid::{DomainPart, Jid};
 use minidom::Element;
 use rxml::xml_ncname;
@@ -20,6 +20,19 @@ pub enum DiscoTarget {
     Host(DomainPart),
 }
 
+/// A node that somebody asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct DiscoNode<'a> {
+    /// Its name.
+    pub node: &'a str,
+    /// Who asks.
+    pub asker: &'a Asker,
+    /// At which address.
+    pub at: &'a Jid,
+    /// `xml:lang` of the question.
+    pub lang: Option<&'a str>,
+}
+
 /// An identity (category and type of the registry).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
@@ -36,6 +49,8 @@ pub struct Identity {
 pub struct Item {
     /// Address.
     pub jid: Jid,
+    /// Node at that address.
+    pub node: Option<String>,
     /// Name for people.
     pub name: Option<String>,
 }
@@ -101,6 +116,9 @@ impl DiscoPart {
         let mut query = Element::bare("query", ns::DISCO_ITEMS);
         for item in &self.items {
             let mut el = Element::builder("item", ns::DISCO_ITEMS).attr(xml_ncname!("jid").to_owned(), item.jid.as_str());
+            if let Some(node) = &item.node {
+                el = el.attr(xml_ncname!("node").to_owned(), node.as_str());
+            }
             if let Some(name) = &item.name {
                 el = el.attr(xml_ncname!("name").to_owned(), name.as_str());
             }

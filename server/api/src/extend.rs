@@ -4,7 +4,7 @@
 //! at a named checkpoint; a service owns a key; watches are told; entries contribute.
 
 use crate::{
-    disco::{DiscoPart, DiscoTarget},
+    disco::{DiscoNode, DiscoPart, DiscoTarget},
     error::StanzaError,
     handles::Reply,
     stanza::{Frozen, Stanza},
@@ -13,7 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use jid::{BareJid, FullJid};
+use jid::BareJid;
 use minidom::Element;
 use std::{sync::Arc, time::Duration};
 
@@ -80,15 +80,17 @@ pub trait LinkFilter: Send + Sync {
     /// Panics count as a bounce with `internal-server-error`.
     fn link_sends(&self, link: &LinkView<'_>, stanza: &mut Stanza) -> Verdict;
 }
-/// Judges what is about to reach an account.
+/// Judges what is about to reach an account: messages, iqs, requests about subscriptions; of presence, what comes from
+/// the block list, with its head alone.
 pub trait RecipientRule: Send + Sync {
     /// Panics count as a rejection with `internal-server-error`.
     fn judge(&self, recipient: RecipientView<'_>, stanza: &mut Stanza) -> Delivery;
 }
-/// Judges what leaves an account of this server for `to` (H24).
+/// Judges what leaves an account of this server for somebody else: messages, iqs, presence that is not broadcast to
+/// contacts (H24). Of a broadcast it is asked about those on the block list, with the head of the presence alone.
 pub trait EgressFilter: Send + Sync {
-    /// `relation` is what the addressee is to the sender.
-    fn leaves(&self, relation: Relation, stanza: &mut Stanza) -> Verdict;
+    /// Panics count as a bounce with `internal-server-error`.
+    fn leaves(&self, to: EgressView, stanza: &mut Stanza) -> Verdict;
 }
 /// Judges what a room emits, before the room adds what is its own.
 pub trait RoomFilter: Send + Sync {
@@ -210,37 +212,11 @@ pub trait RosterWatch: Send + Sync {
 pub trait DiscoEntry: Send + Sync {
     /// Its part for `target`.
     fn disco(&self, target: &DiscoTarget) -> DiscoPart;
-}
-/// A command: one definition for ad-hoc (XEP-0050), service administration (XEP-0133) and the command line.
-pub trait Command: Send + Sync {
-    /// Node of the ad-hoc command.
-    fn node(&self) -> &'static str;
-    /// Title in a language (`en`, `fr`).
-    fn title(&self, lang: &str) -> String;
-    /// May this one use it?
-    fn allowed(&self, who: &CommandCaller) -> bool;
-    /// One step: fields in, a form or the end out.
-    fn step(&self, who: CommandCaller, submitted: Option<Element>) -> BoxFuture<'_, Result<CommandStep, StanzaError>>;
-}
-/// Who runs a command.
-#[derive(Clone, Debug)]
-pub enum CommandCaller {
-    /// At the machine.
-    Operator,
-    /// An account listed in `admins`.
-    Admin(BareJid),
-    /// A user of this server.
-    User(FullJid),
-    /// Somebody else's user.
-    Remote(jid::Jid),
-}
-/// What a step of a command leads to.
-#[derive(Clone, Debug)]
-pub enum CommandStep {
-    /// Asks with this form.
-    Form(Element),
-    /// Done, with a note.
-    Done(String),
+    /// A node of `target`, as the asker may see it (XEP-0030 section 3.2); `None` = there is none of that name.
+    fn node(&self, target: &DiscoTarget, asked: &DiscoNode<'_>) -> Option<DiscoPart> {
+        let _ = (target, asked);
+        None
+    }
 }
 /// Contributes rows to `bocage check` and `bocage audit`.
 pub trait Diagnose: Send + Sync {

@@ -1,8 +1,10 @@
 //! Handles: what a module may ask for in `Needs`, and nothing else. Core implements the ports behind them.
 
 use crate::{
+    blocks::{BlockChange, BlockList},
     clock::{Clock, Entropy},
-    disco::{DiscoPart, DiscoTarget},
+    commands::{Command, CommandPlace},
+    disco::{DiscoNode, DiscoPart, DiscoTarget},
     error::StanzaError,
     module::InstallError,
     records::Records,
@@ -12,6 +14,7 @@ use crate::{
 };
 use futures_util::future::BoxFuture;
 use jid::{BareJid, DomainPart, FullJid};
+use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     any::{Any, TypeId},
@@ -77,6 +80,27 @@ pub trait ContactsPort: Send + Sync {
     /// From now on this session gets roster pushes (RFC 6121 section 2.2: "interested resource").
     fn interested(&self, session: &FullJid);
 }
+/// Accounts as their owners change them; implemented by core.
+pub trait AccountsPort: Send + Sync {
+    /// Gives the account of `session` another password and ends its other sessions (H11); resolves after the commit.
+    ///
+    /// `not-acceptable` for a password that cannot be used.
+    fn set_password(&self, session: &FullJid, password: SecretString) -> BoxFuture<'_, Result<(), StanzaError>>;
+    /// Deletes the account of `session` with all that every module and store keeps for it (H06). All its sessions end;
+    /// `session` itself when this resolves.
+    fn delete(&self, session: &FullJid) -> BoxFuture<'_, Result<(), StanzaError>>;
+    /// Shows one of its sessions presence?
+    fn is_available(&self, account: &BareJid) -> bool;
+}
+/// Block lists with everything that follows from a change (pushes, presence); implemented by core.
+pub trait BlocksPort: Send + Sync {
+    /// The list of `owner`.
+    fn list(&self, owner: &BareJid) -> BoxFuture<'_, Stored<Arc<BlockList>>>;
+    /// Changes it, shows and withdraws presence, pushes (XEP-0191 sections 3.3 to 3.5); resolves after the commit.
+    fn change(&self, owner: &BareJid, change: BlockChange) -> BoxFuture<'_, Result<(), StanzaError>>;
+    /// From now on this session gets pushes.
+    fn interested(&self, session: &FullJid);
+}
 /// What a client may set about a contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContactEdit {
@@ -91,6 +115,13 @@ pub struct ContactEdit {
 pub trait DiscoPort: Send + Sync {
     /// Joined parts for `target`.
     fn disco(&self, target: &DiscoTarget) -> DiscoPart;
+    /// A node of `target`, from the first entry that has it.
+    fn node(&self, target: &DiscoTarget, asked: &DiscoNode<'_>) -> Option<DiscoPart>;
+}
+/// Reads which commands there are; implemented by core.
+pub trait CommandsPort: Send + Sync {
+    /// Those offered at `place`, in the order of the modules.
+    fn offered(&self, place: CommandPlace) -> Vec<Arc<dyn Command>>;
 }
 
 /// Everything a host offers; core makes one per module and host.
@@ -110,10 +141,16 @@ pub struct HostHandles {
     pub outbox: Arc<dyn OutboxPort>,
     /// Rosters.
     pub contacts: Arc<dyn ContactsPort>,
+    /// Block lists.
+    pub blocks: Arc<dyn BlocksPort>,
+    /// Accounts.
+    pub accounts: Arc<dyn AccountsPort>,
     /// Discovery.
     pub disco: Arc<dyn DiscoPort>,
     /// Policies and filters of rooms.
     pub rooms: Arc<dyn RoomsPort>,
+    /// Commands.
+    pub commands: Arc<dyn CommandsPort>,
     /// The stores.
     pub stores: Stores,
     /// States that outlive reloads.
@@ -131,6 +168,17 @@ pub struct Host {
     pub offline_retention: Duration,
     /// Longest time that rooms keep what was said.
     pub room_retention: Duration,
+    /// Longest times of other things.
+    pub retention: Retention,
+}
+
+/// How long things are kept at most, as the operator has it (H01).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Reports of abuse.
+    pub reports: Duration,
+    /// Push registrations since their last use.
+    pub push: Duration,
 }
 
 /// Handles are built from the host; a tuple of them is a `Needs`.
@@ -261,10 +309,16 @@ macro_rules! handle {
 }
 handle!(/// Rosters, with pushes and presence.
     Contacts(dyn ContactsPort) = |host| &host.contacts);
+handle!(/// Block lists, with pushes and presence.
+    Blocks(dyn BlocksPort) = |host| &host.blocks);
+handle!(/// Accounts, as their owners change them.
+    OwnAccounts(dyn AccountsPort) = |host| &host.accounts);
 handle!(/// What is discovered of a host.
     Disco(dyn DiscoPort) = |host| &host.disco);
 handle!(/// Policies and filters of the host's rooms.
     Rooms(dyn RoomsPort) = |host| &host.rooms);
+handle!(/// The commands of all modules.
+    Offered(dyn CommandsPort) = |host| &host.commands);
 handle!(/// The archives.
     Archives(dyn Archive) = |host| &host.stores.archive);
 
@@ -326,6 +380,11 @@ pub trait Declared: Serialize + DeserializeOwned + Send + Sync + 'static {
     const VALUE_BYTES: usize = 64 * 1024;
     /// Records vanish this long after their last write.
     const LIFETIME: Option<Duration> = None;
+    /// The same where the operator has a say.
+    fn lifetime(host: &Host) -> Option<Duration> {
+        let _ = host;
+        Self::LIFETIME
+    }
 }
 impl<T: Declared> FromHost for Records<T> {
     fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
@@ -335,7 +394,7 @@ impl<T: Declared> FromHost for Records<T> {
             personal: T::PERSONAL,
             rows_per_owner: T::ROWS_PER_OWNER,
             value_bytes: T::VALUE_BYTES,
-            lifetime: T::LIFETIME.map(|d| d.as_secs()),
+            lifetime: T::lifetime(&host.host).map(|d| d.as_secs()),
         });
         Ok(Self::new(name, host.stores.records.clone()))
     }

@@ -4,7 +4,9 @@
 //! I/O, and no type here holds an address that its user does not need.
 #![forbid(unsafe_code)]
 
+pub mod blocks;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod disco;
 pub mod element_record;
@@ -21,8 +23,10 @@ pub mod store;
 pub mod testing;
 mod views;
 
+pub use blocks::{BlockChange, BlockList};
 pub use clock::{Clock, Entropy};
-pub use disco::{DiscoPart, DiscoTarget};
+pub use commands::Command;
+pub use disco::{DiscoNode, DiscoPart, DiscoTarget};
 pub use element_record::ElementRecord;
 pub use error::StanzaError;
 pub use extend::*;

@@ -1,6 +1,6 @@
 //! A module: its name, its config table, the handles it needs, and where it is wired. Wired once, then frozen.
 
-use crate::{extend::*, handles::FromHost};
+use crate::{commands::Command, extend::*, handles::FromHost};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, sync::Arc};

@@ -4,6 +4,8 @@
 pub const CLIENT: &str = "jabber:client";
 pub const SERVER: &str = "jabber:server";
 pub const STREAMS: &str = "http://etherx.jabber.org/streams";
+pub const BLOCKING: &str = "urn:xmpp:blocking";
+pub const BLOCKING_ERRORS: &str = "urn:xmpp:blocking:errors";
 pub const ROSTER: &str = "jabber:iq:roster";
 pub const PRIVATE: &str = "jabber:iq:private";
 pub const VERSION: &str = "jabber:iq:version";

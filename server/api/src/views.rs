@@ -79,6 +79,17 @@ pub struct RecipientView<'a> {
     pub sender: &'a Jid,
     /// What the sender is to the owner.
     pub relation: Relation,
+    /// The sender is on the owner's block list (XEP-0191).
+    pub blocked: bool,
+}
+
+/// Where a stanza goes that leaves an account of this server.
+#[derive(Clone, Copy, Debug)]
+pub struct EgressView {
+    /// What the addressee is to the sender.
+    pub relation: Relation,
+    /// The addressee is on the sender's block list (XEP-0191).
+    pub blocked: bool,
 }
 
 /// What a [`RecipientRule`](crate::RecipientRule) decided.
@@ -231,6 +242,8 @@ pub struct IqPayload {
     pub to: Jid,
     /// `get` or `set`.
     pub action: Action,
+    /// `xml:lang`, the stream's where the stanza has none.
+    pub lang: Option<String>,
     /// The one payload.
     pub element: Element,
 }

@@ -1,11 +1,12 @@
-//! What routing must know of an account: that it exists, and its roster. Bounded cache, single-flight loads.
+//! What routing must know of an account: that it exists, its roster, its block list. Bounded cache, single-flight loads.
 //!
 //! A change of a roster runs under the account's stripe lock, and so does a load: a load that began before the
 //! change can never put the old state back.
 
 use bocage_api::{
-    Relation,
-    store::{Roster, RosterItem, Stored, Stores},
+    BlockList, Relation,
+    blocks::MAX_BLOCKED,
+    store::{Collection, Roster, RosterItem, StoreError, Stored, Stores},
 };
 use jid::{BareJid, Jid};
 use quick_cache::{Weighter, sync::Cache};
@@ -13,8 +14,14 @@ use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc};
 use tokio::sync::{Mutex, MutexGuard};
 
 const STRIPES: usize = 64;
-/// Roster rows (an account counts as one more) that are remembered.
+/// Rows of rosters and block lists (an account counts as one more) that are remembered.
 const CACHED_ROWS: u64 = 200_000;
+
+/// Block lists: one record for each account that has one.
+const BLOCKED: &str = "core/blocked";
+const LIST: &str = "list";
+/// Bytes of a block list.
+const BLOCKED_BYTES: usize = 128 * MAX_BLOCKED;
 
 /// Facts of one account, as of one moment.
 #[derive(Debug, Default)]
@@ -23,6 +30,8 @@ pub struct Facts {
     pub exists: bool,
     /// Its roster, rows sorted by JID.
     pub roster: Arc<Roster>,
+    /// Its block list.
+    pub blocked: Arc<BlockList>,
 }
 
 impl Facts {
@@ -51,7 +60,7 @@ impl Facts {
 struct Rows;
 impl Weighter<BareJid, Arc<Facts>> for Rows {
     fn weight(&self, _: &BareJid, facts: &Arc<Facts>) -> u64 {
-        facts.roster.items.len() as u64 + 1
+        (facts.roster.items.len() + facts.blocked.len()) as u64 + 1
     }
 }
 
@@ -67,6 +76,13 @@ impl FactsCache {
     /// An empty one over `stores`.
     #[must_use]
     pub fn new(stores: Stores) -> Self {
+        stores.records.declare(Collection {
+            name: BLOCKED.into(),
+            personal: true,
+            rows_per_owner: 1,
+            value_bytes: BLOCKED_BYTES,
+            lifetime: None,
+        });
         Self {
             cache: Cache::with_weighter(10_000, CACHED_ROWS, Rows),
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
@@ -83,21 +99,53 @@ impl FactsCache {
     /// # Errors
     /// When the store cannot be read: never an empty answer instead.
     pub async fn load(&self, account: &BareJid) -> Stored<Arc<Facts>> {
-        if let Some(facts) = self.peek(account) {
-            return Ok(facts);
+        match self.peek(account) {
+            Some(facts) => Ok(facts),
+            None => Ok(self.hold(account).await?.1),
         }
-        let _one_flight = self.lock(account).await;
+    }
+    /// The same, and nobody changes them until the guard is dropped.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn hold(&self, account: &BareJid) -> Stored<(MutexGuard<'_, ()>, Arc<Facts>)> {
+        let one_flight = self.lock(account).await;
         if let Some(facts) = self.peek(account) {
-            return Ok(facts);
+            return Ok((one_flight, facts));
         }
         let exists = self.stores.accounts.keys(account).await?.is_some();
-        let mut roster = if exists { self.stores.rosters.roster(account).await? } else { Roster::default() };
-        // Look-ups are by binary search: the order of the database's collation will not do.
-        roster.items.sort_by(|a, b| a.jid.cmp(&b.jid));
-        let roster = Arc::new(roster);
-        let facts = Arc::new(Facts { exists, roster });
+        let mut facts = Facts { exists, ..Facts::default() };
+        if exists {
+            let mut roster = self.stores.rosters.roster(account).await?;
+            // Look-ups are by binary search: the order of the database's collation will not do.
+            roster.items.sort_by(|a, b| a.jid.cmp(&b.jid));
+            facts.roster = Arc::new(roster);
+            facts.blocked = Arc::new(self.blocked(account).await?);
+        }
+        let facts = Arc::new(facts);
         self.cache.insert(account.clone(), facts.clone());
-        Ok(facts)
+        Ok((one_flight, facts))
+    }
+    async fn blocked(&self, account: &BareJid) -> Stored<BlockList> {
+        let Some(record) = self.stores.records.read(BLOCKED, account.as_str(), LIST).await? else {
+            return Ok(BlockList::default());
+        };
+        let damaged = || StoreError::Corrupt("a block list");
+        let names: Vec<String> = serde_json::from_slice(&record.value).map_err(|_| damaged())?;
+        let jids = names.iter().map(|name| Jid::new(name).map_err(|_| damaged()));
+        Ok(BlockList::of(jids.collect::<Stored<_>>()?))
+    }
+    /// Stores a block list; call it under [`FactsCache::lock`] or [`FactsCache::hold`].
+    ///
+    /// # Errors
+    /// When it was not committed.
+    pub async fn set_blocked(&self, account: &BareJid, list: &BlockList) -> Stored<()> {
+        let names: Vec<&str> = list.iter().map(Jid::as_str).collect();
+        let value = serde_json::to_vec(&names).map_err(|_| StoreError::Corrupt("a block list"))?;
+        let stored = self.stores.records.put(BLOCKED, account.as_str(), LIST, value).await;
+        // What failed may have been committed all the same.
+        self.forget(account);
+        stored
     }
     /// Keeps loads and other changes of this account out until it is dropped. Not reentrant: no load under it.
     pub async fn lock(&self, account: &BareJid) -> MutexGuard<'_, ()> {

@@ -4,6 +4,7 @@
 //! reads the machine's clock or dice; both are handed in.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod c2s;
 pub mod facts;
 pub mod hidden;

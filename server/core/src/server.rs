@@ -104,7 +104,7 @@ impl Server {
         let login = self.login.clone();
         self.router.tasks.spawn_core("key statistics", async move {
             loop {
-                login.stale().await;
+                login.router.accounts_changed.notified().await;
                 login.refresh_statistics().await;
                 tokio::time::sleep(STATISTICS_PAUSE).await;
             }
@@ -160,19 +160,12 @@ impl ServerHandle {
     pub async fn account_created(&self, account: &BareJid) {
         let _no_load = self.router.facts.lock(account).await;
         self.router.facts.forget(account);
-        self.login.statistics_are_stale();
+        self.router.accounts_changed.notify_one();
     }
 
     /// Ends all sessions of an account (H11): its password changed, or it is gone.
     pub async fn revoke(&self, account: &BareJid) {
-        {
-            let _no_load = self.router.facts.lock(account).await;
-            self.router.facts.forget(account);
-        }
-        self.login.statistics_are_stale();
-        for session in self.router.users.sessions(account) {
-            session.cut(errors::revoked());
-        }
+        self.router.revoke(account, None).await;
     }
 }
 

@@ -1,11 +1,12 @@
 //! A host without a server: clock and dice stand still, tasks and stanzas are collected.
 
-use super::{FakeContacts, MemoryArchive, MemoryOutbound, MemoryRecords, store};
+use super::{FakeAccounts, FakeBlocks, FakeContacts, MemoryArchive, MemoryOutbound, MemoryRecords, store};
 use crate::{
-    Action, Asker, Checkpoints, Clock, DiscoPart, DiscoPort, DiscoTarget, Entity, Entropy, FromHost, Host, HostHandles,
-    InstallError, IqPayload, Module, OptOut, OutboxPort, Payloads, Relation, Reply, Reveal, RoomStanza, RoomView, RoomsPort,
-    Stanza, StanzaError, States, TaskPort, Undelivered, Verdict, Whois,
+    Action, Asker, Checkpoints, Clock, Command, CommandsPort, DiscoNode, DiscoPart, DiscoPort, DiscoTarget, Entity, Entropy,
+    FromHost, Host, HostHandles, InstallError, IqPayload, Module, OptOut, OutboxPort, Payloads, Relation, Reply, Reveal,
+    RoomStanza, RoomView, RoomsPort, Stanza, StanzaError, States, TaskPort, Undelivered, Verdict, Whois,
     clock::{RandomSource, TimeSource, UnixSeconds},
+    commands::CommandPlace,
     stanza::Frozen,
     store::Stores,
 };
@@ -77,6 +78,10 @@ pub struct FakeHost {
     pub outbound: Arc<MemoryOutbound>,
     /// Rosters.
     pub contacts: Arc<FakeContacts>,
+    /// Block lists.
+    pub blocks: Arc<FakeBlocks>,
+    /// Accounts.
+    pub accounts: Arc<FakeAccounts>,
     /// What was sent.
     pub outbox: Arc<FakeOutbox>,
     /// What rooms are allowed.
@@ -85,6 +90,8 @@ pub struct FakeHost {
     pub tasks: Arc<FakeTasks>,
     /// What discovery says, set by the test.
     pub disco: Arc<Mutex<Vec<(DiscoTarget, DiscoPart)>>>,
+    /// Commands of all modules, set by the test.
+    pub commands: Arc<Mutex<Vec<Arc<dyn Command>>>>,
     states: States,
 }
 
@@ -103,6 +110,10 @@ impl FakeHost {
             admins: Arc::from([jid::BareJid::new("admin@bocage.example").unwrap()]),
             offline_retention: Duration::from_secs(7 * 86_400),
             room_retention: Duration::from_secs(7 * 86_400),
+            retention: crate::Retention {
+                reports: Duration::from_secs(30 * 86_400),
+                push: Duration::from_secs(30 * 86_400),
+            },
         };
         Self {
             host,
@@ -111,10 +122,13 @@ impl FakeHost {
             archive: Arc::default(),
             outbound: Arc::default(),
             contacts: Arc::default(),
+            blocks: Arc::default(),
+            accounts: Arc::default(),
             outbox: Arc::default(),
             rooms: Arc::default(),
             tasks: Arc::default(),
             disco: Arc::default(),
+            commands: Arc::default(),
             states: States::default(),
         }
     }
@@ -129,8 +143,11 @@ impl FakeHost {
             tasks: self.tasks.clone(),
             outbox: self.outbox.clone(),
             contacts: self.contacts.clone(),
+            blocks: self.blocks.clone(),
+            accounts: self.accounts.clone(),
             disco: Arc::new(FakeDisco(self.disco.clone())),
             rooms: self.rooms.clone(),
+            commands: Arc::new(FakeCommands(self.commands.clone())),
             stores: Stores {
                 accounts: Arc::new(store::Nobody),
                 rosters: self.contacts.clone(),
@@ -151,7 +168,7 @@ impl FakeHost {
         let needs = M::Needs::from_host(&self.handles(M::NAME))?;
         let mut at = Checkpoints::default();
         M::install(config, needs, at.of(M::NAME))?;
-        Ok(Installed { at })
+        Ok(Installed { at, lang: None })
     }
 
     /// Wires a module with its default settings.
@@ -167,6 +184,8 @@ impl FakeHost {
 pub struct Installed {
     /// Where.
     pub at: Checkpoints,
+    /// `xml:lang` of what is asked.
+    pub lang: Option<String>,
 }
 
 impl Installed {
@@ -189,7 +208,7 @@ impl Installed {
             Entity::Host(name) => name.as_str(),
             _ => "me@bocage.example",
         };
-        let iq = IqPayload { to: to.parse().unwrap(), action, element };
+        let iq = IqPayload { to: to.parse().unwrap(), action, lang: self.lang.clone(), element };
         let (buffer, _) = mpsc::channel(1);
         let asker = Asker { jid: asker.parse().unwrap(), relation };
         Some(now(service.it.answer(asker, iq, Reply::new(buffer, frozen))))
@@ -211,6 +230,20 @@ impl Installed {
     pub fn ask_other(&self, relation: Relation, action: Action, payload: &str) -> Result<Option<Element>, StanzaError> {
         let asker = ("them@elsewhere.example/x", relation);
         self.asked_by(asker, &Entity::OtherAccount, action, payload).expect("a service for it")
+    }
+
+    /// What the module says of a node, asked by the owner of `me@bocage.example`.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn disco_node(&self, target: &DiscoTarget, (node, relation): (&str, Relation)) -> Option<DiscoPart> {
+        let asker = Asker { jid: "me@bocage.example/phone".parse().unwrap(), relation };
+        let at = match target {
+            DiscoTarget::Server(domain) | DiscoTarget::Host(domain) => domain.as_str(),
+            DiscoTarget::Account => "me@bocage.example",
+        };
+        let asked = DiscoNode { node, asker: &asker, at: &at.parse().unwrap(), lang: self.lang.as_deref() };
+        self.at.disco_entries.iter().find_map(|entry| entry.it.node(target, &asked))
     }
 
     /// What the module adds to discovery.
@@ -246,6 +279,17 @@ impl DiscoPort for FakeDisco {
     fn disco(&self, target: &DiscoTarget) -> DiscoPart {
         let known = self.0.lock().unwrap();
         known.iter().find(|(t, _)| t == target).map(|(_, part)| part.clone()).unwrap_or_default()
+    }
+    fn node(&self, _: &DiscoTarget, _: &DiscoNode<'_>) -> Option<DiscoPart> {
+        None
+    }
+}
+
+struct FakeCommands(Arc<Mutex<Vec<Arc<dyn Command>>>>);
+impl CommandsPort for FakeCommands {
+    fn offered(&self, place: CommandPlace) -> Vec<Arc<dyn Command>> {
+        let all = self.0.lock().unwrap();
+        all.iter().filter(|command| command.places().contains(&place)).cloned().collect()
     }
 }
 

@@ -48,6 +48,21 @@ impl MemoryRecords {
     pub fn keys(&self) -> Vec<(String, String, String)> {
         self.rows.lock().unwrap().keys().cloned().collect()
     }
+    /// The values of a collection, as they are stored.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn values(&self, collection: &str) -> Vec<Vec<u8>> {
+        let rows = self.rows.lock().unwrap();
+        rows.iter().filter(|((name, ..), _)| name == collection).map(|(_, record)| record.value.clone()).collect()
+    }
+    /// Seconds after which records of a declared collection are gone.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn lifetime(&self, collection: &str) -> Option<u64> {
+        self.declared.lock().unwrap().get(collection)?.lifetime
+    }
 
     fn rows(&self) -> Stored<MutexGuard<'_, BTreeMap<Place, Record>>> {
         match self.failure.lock().unwrap().clone() {

@@ -151,15 +151,7 @@ impl Admin for Operator {
         })
     }
     fn delete(&self, account: BareJid) -> BoxFuture<'_, Stored<bool>> {
-        Box::pin(async move {
-            if self.router.stores.accounts.keys(&account).await?.is_none() {
-                return Ok(false);
-            }
-            self.router.leave_contacts(&account).await?;
-            let found = self.router.stores.accounts.delete(account.clone()).await?;
-            self.changed(&account).await;
-            Ok(found)
-        })
+        Box::pin(async move { self.router.delete_account(&account, None).await })
     }
     fn list(&self, host: DomainPart) -> BoxFuture<'_, Stored<Vec<BareJid>>> {
         Box::pin(async move { self.router.stores.accounts.list(&host).await })

@@ -180,12 +180,16 @@ fn settings(config: &Config) -> Settings {
         s2s: config.listen.s2s(),
         s2s_direct_tls: config.listen.s2s_direct_tls(),
         limits: limits(config),
-        auth: Auth {
-            scram_sha1: config.auth.scram_sha1,
-            iterations: config.auth.scram_iterations,
-            max_attempts: NonZeroU32::new(config.auth.max_attempts.count).unwrap_or(NonZeroU32::MIN),
-            attempts_window: config.auth.max_attempts.within.duration(),
-        },
+        auth: auth(config),
+    }
+}
+
+fn auth(config: &Config) -> Auth {
+    Auth {
+        scram_sha1: config.auth.scram_sha1,
+        iterations: config.auth.scram_iterations,
+        max_attempts: NonZeroU32::new(config.auth.max_attempts.count).unwrap_or(NonZeroU32::MIN),
+        attempts_window: config.auth.max_attempts.within.duration(),
     }
 }
 

@@ -5,10 +5,11 @@ use crate::{
     modules::Modules,
 };
 use anyhow::Context;
-use bocage_api::{Checkpoints, Host, HostHandles, States};
+use bocage_api::{Checkpoints, Host, HostHandles, Retention, States};
 use bocage_core::{
     plan::{HostPlan, Plans},
     router::{Ports, Router},
+    settings::Auth,
 };
 use std::sync::Arc;
 
@@ -24,15 +25,19 @@ impl Builder {
     }
 
     pub(super) fn build(&self, config: &Config, modules: &Modules) -> anyhow::Result<Plans> {
-        let hosts = config.hosts.iter().map(|host| self.host(host, modules)).collect::<anyhow::Result<Vec<_>>>()?;
+        let hosts = config
+            .hosts
+            .iter()
+            .map(|host| self.host((host, super::auth(config)), modules))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         Plans::new(hosts).context("the modules cannot be wired")
     }
 
-    fn host(&self, host: &HostConfig, modules: &Modules) -> anyhow::Result<HostPlan> {
+    fn host(&self, (host, auth): (&HostConfig, Auth), modules: &Modules) -> anyhow::Result<HostPlan> {
         let mut at = Checkpoints::default();
         for entry in modules.entries() {
             let Some(settings) = host.modules.get(entry.name()) else { continue };
-            let handles = self.handles(host, entry.name());
+            let handles = self.handles((host, auth), entry.name());
             entry
                 .install(settings, &handles, &mut at)
                 .with_context(|| format!("[modules.{}] on {}", entry.name(), host.domain))?;
@@ -40,8 +45,8 @@ impl Builder {
         HostPlan::seal(host.domain.clone(), at).with_context(|| format!("the modules of {} cannot be wired", host.domain))
     }
 
-    fn handles(&self, host: &HostConfig, module: &'static str) -> HostHandles {
-        let ports = Arc::new(Ports { router: self.router.clone(), host: host.domain.clone() });
+    fn handles(&self, (host, auth): (&HostConfig, Auth), module: &'static str) -> HostHandles {
+        let ports = Arc::new(Ports { router: self.router.clone(), host: host.domain.clone(), auth });
         HostHandles {
             module,
             host: Host {
@@ -49,12 +54,19 @@ impl Builder {
                 admins: host.admins.clone().into(),
                 offline_retention: host.retention.offline.duration(),
                 room_retention: host.retention.rooms.duration(),
+                retention: Retention {
+                    reports: host.retention.reports.duration(),
+                    push: host.retention.push.duration(),
+                },
             },
             clock: self.router.clock.clone(),
             entropy: self.router.entropy.clone(),
             tasks: self.router.tasks.clone(),
             outbox: ports.clone(),
             contacts: ports.clone(),
+            blocks: ports.clone(),
+            accounts: ports.clone(),
+            commands: ports.clone(),
             disco: ports.clone(),
             rooms: ports,
             stores: self.router.stores.clone(),

@@ -2,8 +2,8 @@
 
 use super::HostPlan;
 use bocage_api::{
-    Action, Asker, Delivery, DiscoEntry, DiscoPart, DiscoTarget, Entity, Frozen, Full, IqPayload, LinkView, Named, RecipientView,
-    Relation, Reply, SessionEvent, SessionView, Stanza, StanzaError, StreamFeature, Taken, Verdict,
+    Action, Asker, Delivery, DiscoEntry, DiscoNode, DiscoPart, DiscoTarget, EgressView, Entity, Frozen, Full, IqPayload,
+    LinkView, Named, RecipientView, Reply, SessionEvent, SessionView, Stanza, StanzaError, StreamFeature, Taken, Verdict,
 };
 use futures_util::FutureExt;
 use jid::BareJid;
@@ -59,9 +59,9 @@ impl HostPlan {
     }
 
     /// Egress filters in order; a panic is a bounce.
-    pub fn leaves(&self, relation: Relation, stanza: &mut Stanza) -> Verdict {
+    pub fn leaves(&self, to: EgressView, stanza: &mut Stanza) -> Verdict {
         for (_, filter) in &self.at.egress_filters {
-            let verdict = caught(filter.module, "egress filter", || filter.it.leaves(relation, stanza));
+            let verdict = caught(filter.module, "egress filter", || filter.it.leaves(to, stanza));
             match verdict.unwrap_or_else(bounce) {
                 Verdict::Pass => {}
                 stop => return stop,
@@ -137,6 +137,11 @@ impl HostPlan {
         caught(entry.module, "disco entry", || entry.it.disco(target)).unwrap_or_default()
     }
 
+    /// A node of discovery from this entry; a panic is none.
+    pub fn node(&self, entry: &Named<dyn DiscoEntry>, (target, asked): (&DiscoTarget, &DiscoNode<'_>)) -> Option<DiscoPart> {
+        caught(entry.module, "disco entry", || entry.it.node(target, asked)).flatten()
+    }
+
     /// Hands a stanza to the service of a domain; a panic gives the error a full one would.
     ///
     /// # Errors
@@ -201,7 +206,7 @@ mod tests {
     use super::*;
     use bocage_api::{
         BoxFuture, Checkpoints, ClientFilter, DomainService, EgressFilter, IqKey, IqService, Kind, Phase, RecipientRule,
-        SessionWatch, Undeliverable,
+        Relation, SessionWatch, Undeliverable,
         stanza::MessageType,
         store::{ArchiveRow, Stored},
     };
@@ -245,7 +250,7 @@ mod tests {
         }
     }
     impl EgressFilter for Broken {
-        fn leaves(&self, _: Relation, _: &mut Stanza) -> Verdict {
+        fn leaves(&self, _: EgressView, _: &mut Stanza) -> Verdict {
             panic!("broken")
         }
     }
@@ -275,7 +280,7 @@ mod tests {
     fn a_panicking_rule_rejects() {
         let plan = plan(|at| at.recipient_rule(Phase::Enforce, Broken));
         let (owner, sender) = ("a@x.example".parse().unwrap(), "b@x.example".parse().unwrap());
-        let view = RecipientView { owner: &owner, sender: &sender, relation: Relation::Stranger };
+        let view = RecipientView { owner: &owner, sender: &sender, relation: Relation::Stranger, blocked: false };
         assert_eq!(plan.judge(view, &mut message()), Delivery::Reject(StanzaError::internal_server_error()));
     }
 
@@ -291,7 +296,8 @@ mod tests {
         let key = IqKey { entity: Entity::Server, action: Action::Get, name: "q", namespace: "urn:x" };
         let plan = plan(|at| at.iq_service(key, Broken));
         let asker = Asker { jid: "a@x.example/r".parse().unwrap(), relation: Relation::Neighbour };
-        let iq = IqPayload { to: "x.example".parse().unwrap(), action: Action::Get, element: Element::bare("q", "urn:x") };
+        let element = Element::bare("q", "urn:x");
+        let iq = IqPayload { to: "x.example".parse().unwrap(), action: Action::Get, lang: None, element };
         let (buffer, _kept) = tokio::sync::mpsc::channel(1);
         let reply = Reply::new(buffer, crate::wire::freeze_for_wire);
         let answer = plan.answer(Entity::Server, asker, iq, reply).await.unwrap();
@@ -313,7 +319,8 @@ mod tests {
             at.session_watch(Broken);
             at.disco_entry(Broken);
         });
-        assert_eq!(plan.leaves(Relation::Stranger, &mut message()), bounce());
+        let to = EgressView { relation: Relation::Stranger, blocked: false };
+        assert_eq!(plan.leaves(to, &mut message()), bounce());
         plan.tell_session(SessionView { jid: &"a@x.example/r".parse().unwrap() }, SessionEvent::Bound);
         assert_eq!(plan.entry(&plan.at.disco_entries[0], &DiscoTarget::Account), DiscoPart::default());
     }

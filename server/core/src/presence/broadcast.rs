@@ -84,7 +84,9 @@ pub(super) async fn available(router: Arc<Router>, session: Arc<Session>, stanza
 fn tell(router: &Router, me: &BareJid, facts: &Facts, frozen: &Arc<Frozen>) {
     router.deliver_presence(&me.clone().into(), frozen);
     for item in facts.roster.items.iter().filter(|item| item.subscription.from()) {
-        to_contact(router, &item.jid, frozen);
+        if !router.is_kept_from(me, facts, &item.jid.clone().into()) {
+            to_contact(router, &item.jid, frozen);
+        }
     }
 }
 
@@ -105,6 +107,9 @@ async fn introduce(router: &Arc<Router>, session: &Arc<Session>, me: &BareJid, f
         }
     }
     for item in &facts.roster.items {
+        if router.is_kept_from(me, facts, &item.jid.clone().into()) {
+            continue;
+        }
         if item.subscription.to() {
             probe(router, session, me, &item.jid).await;
         }
@@ -124,8 +129,11 @@ async fn probe(router: &Arc<Router>, session: &Arc<Session>, me: &BareJid, conta
     if sessions.is_empty() {
         return;
     }
-    let allowed = router.facts.load(contact).await.is_ok_and(|f| f.contact(me).is_some_and(|item| item.subscription.from()));
-    if allowed {
+    let sees = |facts: &Facts| {
+        let subscribed = facts.contact(me).is_some_and(|item| item.subscription.from());
+        subscribed && !router.is_kept_from(contact, facts, &session.jid.clone().into())
+    };
+    if router.facts.load(contact).await.is_ok_and(|facts| sees(&facts)) {
         for (presence, _) in sessions.iter().filter_map(|s| s.presence()) {
             let _ = session.post(&presence, Address::Bare);
         }
@@ -144,7 +152,7 @@ pub(super) async fn probed(router: &Arc<Router>, to: &Jid, from: &Jid) -> Step {
     sessions.retain(|s| to.resource().is_none_or(|wanted| s.jid.resource() == wanted));
     let presences: Vec<_> = sessions.iter().filter_map(|s| s.presence()).collect();
     for (presence, _) in &presences {
-        answer(router, from, &Arc::new(Frozen { to: Some(from.clone()), ..(**presence).clone() }));
+        answer(router, from, presence);
     }
     if presences.is_empty() {
         let gone = Stanza::new(Kind::Presence(PresenceType::Unavailable), Some(to.clone()), Some(from.clone()));
@@ -153,12 +161,13 @@ pub(super) async fn probed(router: &Arc<Router>, to: &Jid, from: &Jid) -> Step {
     Step::Done
 }
 
-/// To who asked, here or elsewhere.
-fn answer(router: &Router, asker: &Jid, frozen: &Arc<Frozen>) {
-    if router.plans().place(asker.domain().as_str()).is_some() {
-        router.deliver_presence(asker, frozen);
-    } else {
-        router.frozen_to_remote(frozen);
+/// To who asked, here or elsewhere: a presence to one address.
+pub(super) fn answer(router: &Router, to: &Jid, frozen: &Arc<Frozen>) {
+    let frozen = Arc::new(Frozen { to: Some(to.clone()), ..(**frozen).clone() });
+    if router.plans().accounts(to.domain().as_str()).is_some() {
+        router.deliver_presence(to, &frozen);
+    } else if router.plans().place(to.domain().as_str()).is_none() {
+        router.frozen_to_remote(&frozen);
     }
 }
 
@@ -200,6 +209,9 @@ pub async fn session_ended(router: &Arc<Router>, session: &Arc<Session>) {
 
 /// Shows the presences of `owner` to a contact that may see them from now on (section 3.1.5).
 pub(super) async fn show(router: &Arc<Router>, owner: &BareJid, contact: &BareJid) {
+    if router.facts.load(owner).await.is_ok_and(|facts| router.is_kept_from(owner, &facts, &contact.clone().into())) {
+        return;
+    }
     for (presence, _) in router.users.sessions(owner).iter().filter_map(|s| s.presence()) {
         to_contact(router, contact, &presence);
     }

@@ -2,6 +2,7 @@
 //!
 //! Roster rows change inside the writer's transaction; here it is only decided what follows from the change.
 
+mod blocks;
 mod broadcast;
 mod contacts;
 pub mod subscription;
@@ -85,17 +86,20 @@ async fn outbound(router: Arc<Router>, kind: PresenceType, contact: BareJid, sta
 }
 
 /// A subscription stanza or a probe that reaches an account of this server ("inbound"), or goes elsewhere.
-pub async fn inbound(router: Arc<Router>, stanza: Stanza) -> Step {
+pub async fn inbound(router: Arc<Router>, mut stanza: Stanza) -> Step {
     let (Some(to), Some(from)) = (stanza.to.clone(), stanza.from.clone()) else { return Step::Done };
     if router.plans().accounts(to.domain().as_str()).is_none() {
         return elsewhere(&router, &to, stanza);
     }
     let owner = to.to_bare();
     // Unknown accounts answer like those that keep silent (H49).
-    match router.facts.load(&owner).await {
-        Ok(facts) if facts.exists => {}
+    let facts = match router.facts.load(&owner).await {
+        Ok(facts) if facts.exists => facts,
         Ok(_) => return Step::Done,
         Err(error) => return bounce(&stanza, &error.into()),
+    };
+    if let Some(end) = router.judged(&owner, &facts, &mut stanza) {
+        return end;
     }
     match stanza.kind {
         Kind::Presence(PresenceType::Probe) => broadcast::probed(&router, &to, &from).await,

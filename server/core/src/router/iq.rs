@@ -35,6 +35,12 @@ impl ServiceJob {
     pub fn asker(&self) -> &str {
         self.stanza.from.as_ref().map(Jid::as_str).unwrap_or_default()
     }
+    /// The language of the stream is that of what has none of its own (RFC 6120 section 8.1.5).
+    pub fn default_lang(&mut self, lang: Option<&str>) {
+        if self.stanza.lang.is_none() {
+            self.stanza.lang = lang.map(str::to_owned);
+        }
+    }
     /// Asks the service; resolves to the answer for the asker.
     pub async fn answer(self, reply: Reply) -> Stanza {
         let Self { router, plan, entity, mut stanza } = self;
@@ -86,12 +92,21 @@ impl Router {
 
     /// Requests reach a session only from who may know that it is there (RFC 6121 section 8.5.3.1, H49): its own
     /// account, who gets its presence, whom it showed its presence to.
-    fn iq_to_session(self: &Arc<Self>, to: Jid, stanza: Stanza) -> Step {
+    fn iq_to_session(self: &Arc<Self>, to: Jid, mut stanza: Stanza) -> Step {
         let session = to.try_as_full().ok().and_then(|full| self.users.session(full));
         let (Some(session), Some(from)) = (session, &stanza.from) else {
             return Step::bounce(&stanza, &StanzaError::service_unavailable());
         };
         let owner = to.to_bare();
+        if session.blocks(from) {
+            let Some(facts) = self.facts.peek(&owner) else {
+                return self.after_facts(owner, stanza, move |router, stanza| router.iq_to_session(to, stanza));
+            };
+            if let Some(end) = self.judged(&owner, &facts, &mut stanza) {
+                return end;
+            }
+        }
+        let Some(from) = &stanza.from else { return Step::Done };
         let asked = matches!(stanza.kind, Kind::Iq(IqType::Get | IqType::Set));
         if asked && from.to_bare() != owner && !session.shows_itself_to(from) {
             let Some(facts) = self.facts.peek(&owner) else {
@@ -119,6 +134,9 @@ impl Router {
                 if !facts.exists {
                     return Err(StanzaError::service_unavailable());
                 }
+                if facts.blocked.blocks_for(&to.to_bare(), &from) && self.judged(&to.to_bare(), &facts, stanza).is_some() {
+                    return Err(StanzaError::service_unavailable());
+                }
                 facts.relation(&to.to_bare(), &from)
             }
             Entity::Server | Entity::Host(_) if self.plans().accounts(from.domain().as_str()).is_some() => Relation::Neighbour,
@@ -127,7 +145,7 @@ impl Router {
         let action = if stanza.kind == Kind::Iq(IqType::Set) { Action::Set } else { Action::Get };
         let Some(element) = first_payload(stanza) else { return Err(StanzaError::bad_request()) };
         let asker = Asker { jid: from, relation };
-        let iq = IqPayload { to, action, element };
+        let iq = IqPayload { to, action, lang: stanza.lang.clone(), element };
         plan.answer(entity, asker, iq, reply).await.unwrap_or_else(|| Err(StanzaError::service_unavailable()))
     }
 }

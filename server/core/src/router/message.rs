@@ -11,7 +11,7 @@ use crate::{
     plan::{HostPlan, Place},
     wire,
 };
-use bocage_api::{Delivery, Frozen, RecipientView, Relation, Stanza, StanzaError, Taken, stanza::MessageType};
+use bocage_api::{Frozen, Relation, Stanza, StanzaError, Taken, stanza::MessageType};
 use jid::{BareJid, Jid};
 use std::{sync::Arc, time::Duration};
 
@@ -38,7 +38,7 @@ impl Router {
             let Some(facts) = self.facts.peek(&owner) else {
                 return self.after_facts(owner, stanza, move |router, stanza| router.message(kind, stanza));
             };
-            if let Some(end) = judge(plan, &owner, &facts, &mut stanza) {
+            if let Some(end) = self.judged(&owner, &facts, &mut stanza) {
                 return end;
             }
         }
@@ -184,18 +184,5 @@ impl Router {
                 Step::Wait(later) | Step::Commit(later) => later.await,
             }
         }
-    }
-}
-
-/// Recipient rules; `Some` ends the way of the stanza.
-fn judge(plan: &HostPlan, owner: &BareJid, facts: &Facts, stanza: &mut Stanza) -> Option<Step> {
-    let sender = stanza.from.clone()?;
-    let relation = facts.relation(owner, &sender);
-    match plan.judge(RecipientView { owner, sender: &sender, relation }, stanza) {
-        Delivery::Deliver => None,
-        Delivery::Reject(error) => Some(Step::bounce(stanza, &error)),
-        Delivery::Silence => Some(Step::Done),
-        // Holding is stored by the module that asked for it (H60).
-        Delivery::Hold => Some(Step::Done),
     }
 }

@@ -5,6 +5,7 @@
 
 mod copies;
 mod deliver;
+mod gates;
 mod held;
 mod iq;
 mod leaving;
@@ -35,6 +36,7 @@ pub use iq::{IqJob, ServiceJob};
 use jid::{BareJid, Jid};
 pub use ports::Ports;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Notify;
 pub use users::{Binding, MAX_DIRECTED, Session, User, Users};
 
 /// What routing a stanza led to.
@@ -97,6 +99,8 @@ pub struct Router {
     pub tasks: Arc<Supervisor>,
     /// Queues of other servers.
     pub links: Links,
+    /// Accounts were made, changed or deleted: statistics about them are stale.
+    pub accounts_changed: Notify,
     held: held::HeldState,
     plans: RwLock<Arc<Plans>>,
 }
@@ -115,6 +119,7 @@ impl Router {
             budget: Arc::new(Budget::new(limits.queue_budget)),
             tasks: Arc::default(),
             links: Links::default(),
+            accounts_changed: Notify::new(),
             held: held::HeldState::default(),
             plans: RwLock::default(),
         }
@@ -180,6 +185,11 @@ impl Router {
             Err(bare) => self.users.sessions(bare),
         };
         let address = if to.is_full() { Address::Own } else { Address::Bare };
+        if frozen.from.as_ref().is_some_and(|from| sessions.first().is_some_and(|one| one.blocks(from)))
+            && self.is_kept_out(&to.to_bare(), frozen)
+        {
+            return;
+        }
         for session in sessions.iter().filter(|s| to.is_full() || s.presence().is_some()) {
             // A presence that finds no room is lost with the session that had none: it is cut.
             let _ = session.post(frozen, address);

@@ -1,13 +1,16 @@
 //! The router as modules may use it.
 
 use super::Router;
-use crate::plan::HostPlan;
+use crate::{plan::HostPlan, settings::Auth};
 use bocage_api::{
-    BoxFuture, ContactEdit, ContactsPort, DiscoPart, DiscoPort, DiscoTarget, Frozen, OptOut, OutboxPort, Payloads, Reveal,
-    RoomStanza, RoomView, RoomsPort, Stanza, StanzaError, Undelivered, Verdict, Whois,
+    AccountsPort, BlockChange, BlockList, BlocksPort, BoxFuture, Command, CommandsPort, ContactEdit, ContactsPort, DiscoNode,
+    DiscoPart, DiscoPort, DiscoTarget, Frozen, OptOut, OutboxPort, Payloads, Reveal, RoomStanza, RoomView, RoomsPort, Stanza,
+    StanzaError, Undelivered, Verdict, Whois,
+    commands::CommandPlace,
     store::{Roster, Stored},
 };
 use jid::{BareJid, DomainPart, FullJid};
+use secrecy::SecretString;
 use std::{sync::Arc, time::Duration};
 
 /// The ports of one host.
@@ -17,6 +20,8 @@ pub struct Ports {
     pub router: Arc<Router>,
     /// The host whose modules use them.
     pub host: DomainPart,
+    /// How passwords become keys.
+    pub auth: Auth,
 }
 
 impl OutboxPort for Ports {
@@ -84,6 +89,41 @@ impl ContactsPort for Ports {
     }
 }
 
+impl AccountsPort for Ports {
+    fn set_password(&self, session: &FullJid, password: SecretString) -> BoxFuture<'_, Result<(), StanzaError>> {
+        let session = session.clone();
+        Box::pin(async move { self.router.change_password(&session, password, self.auth).await })
+    }
+    fn delete(&self, session: &FullJid) -> BoxFuture<'_, Result<(), StanzaError>> {
+        let session = session.clone();
+        Box::pin(async move {
+            self.router.delete_account(&session.to_bare(), Some(&session)).await?;
+            // Nothing waits behind this: the answer is on its way before the end of the stream.
+            self.router.end_last(&session);
+            Ok(())
+        })
+    }
+    fn is_available(&self, account: &BareJid) -> bool {
+        self.router.users.sessions(account).iter().any(|session| session.presence().is_some())
+    }
+}
+
+impl BlocksPort for Ports {
+    fn list(&self, owner: &BareJid) -> BoxFuture<'_, Stored<Arc<BlockList>>> {
+        let owner = owner.clone();
+        Box::pin(async move { self.router.block_list(&owner).await })
+    }
+    fn change(&self, owner: &BareJid, change: BlockChange) -> BoxFuture<'_, Result<(), StanzaError>> {
+        let owner = owner.clone();
+        Box::pin(async move { self.router.change_blocks(&owner, change).await })
+    }
+    fn interested(&self, session: &FullJid) {
+        if let Some(session) = self.router.users.session(session) {
+            session.set_wants_blocks();
+        }
+    }
+}
+
 impl DiscoPort for Ports {
     fn disco(&self, target: &DiscoTarget) -> DiscoPart {
         let domain = match target {
@@ -91,5 +131,19 @@ impl DiscoPort for Ports {
             DiscoTarget::Account => self.host.as_str(),
         };
         self.router.plans().disco(domain, target)
+    }
+    fn node(&self, target: &DiscoTarget, asked: &DiscoNode<'_>) -> Option<DiscoPart> {
+        let plans = self.router.plans();
+        let plan = plans.place(self.host.as_str())?.plan();
+        plan.at.disco_entries.iter().find_map(|entry| plan.node(entry, (target, asked)))
+    }
+}
+
+impl CommandsPort for Ports {
+    fn offered(&self, place: CommandPlace) -> Vec<Arc<dyn Command>> {
+        let plans = self.router.plans();
+        let Some(plan) = plans.accounts(self.host.as_str()) else { return Vec::new() };
+        let all = plan.at.commands.iter().filter(|command| command.it.places().contains(&place));
+        all.map(|command| command.it.clone()).collect()
     }
 }

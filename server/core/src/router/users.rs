@@ -2,7 +2,7 @@
 
 use super::{copies::Copies, leaving::Leaving};
 use crate::mailbox::{Address, Budget, Mail, Mailbox, Posted, Refused};
-use bocage_api::Frozen;
+use bocage_api::{BlockList, Frozen};
 use bocage_stream::StreamError;
 use jid::{BareJid, FullJid, Jid};
 use std::{
@@ -30,6 +30,7 @@ pub struct Session {
     user: OnceLock<Arc<User>>,
     cut: Mutex<Option<StreamError>>,
     interested: AtomicBool,
+    wants_blocks: AtomicBool,
 }
 
 /// Presence of a session.
@@ -57,6 +58,7 @@ impl Session {
             user: OnceLock::new(),
             cut: Mutex::default(),
             interested: AtomicBool::new(false),
+            wants_blocks: AtomicBool::new(false),
         }
     }
     /// Its presence.
@@ -79,6 +81,13 @@ impl Session {
         let bare = who.to_bare();
         self.state().directed.iter().any(|jid| jid == who || *jid == bare)
     }
+    /// Takes the addresses for which `which` says so out of those that presence was shown to directly.
+    pub fn withdraw_directed(&self, which: impl Fn(&Jid) -> bool) -> Vec<Jid> {
+        let mut state = self.state();
+        let (gone, stay) = std::mem::take(&mut state.directed).into_iter().partition(which);
+        state.directed = stay;
+        gone
+    }
     /// Has another session, which is still here, a copy of this message of ours?
     pub fn is_copied(&self, message: &Arc<Frozen>) -> bool {
         self.user.get().is_some_and(|user| user.copies.are_elsewhere(message, self, &user.sessions()))
@@ -100,6 +109,18 @@ impl Session {
     /// It asked for the roster.
     pub fn set_interested(&self) {
         self.interested.store(true, Ordering::Relaxed);
+    }
+    /// It asked for the block list (XEP-0191 section 3.3).
+    pub fn wants_blocks(&self) -> bool {
+        self.wants_blocks.load(Ordering::Relaxed)
+    }
+    /// It asked for the block list.
+    pub fn set_wants_blocks(&self) {
+        self.wants_blocks.store(true, Ordering::Relaxed);
+    }
+    /// Does its account block this address?
+    pub fn blocks(&self, who: &Jid) -> bool {
+        self.user.get().is_some_and(|user| user.blocked().blocks_for(&self.jid.to_bare(), who))
     }
     /// Ends the session from outside; the stream error is sent before the close. The first reason stands.
     pub fn cut(&self, reason: StreamError) {
@@ -134,6 +155,8 @@ impl Session {
 #[derive(Default)]
 pub struct User {
     sessions: Mutex<Vec<Arc<Session>>>,
+    /// The block list of the account, as it is: what is shared among many recipients cannot wait for facts.
+    blocked: Mutex<Arc<BlockList>>,
     /// Messages that several of its sessions got.
     pub(super) copies: Copies,
 }
@@ -142,6 +165,14 @@ impl User {
     /// Its sessions.
     pub fn sessions(&self) -> Vec<Arc<Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Its block list.
+    pub fn blocked(&self) -> Arc<BlockList> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Its block list has changed; for who holds the account's facts.
+    pub fn set_blocked(&self, list: Arc<BlockList>) {
+        *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = list;
     }
     /// The session with this resource.
     pub fn session(&self, resource: &str) -> Option<Arc<Session>> {

@@ -63,6 +63,8 @@ fn resource(login: &Login, account: &BareJid, request: &Stanza) -> Result<FullJi
 pub(super) async fn bind(login: &Login, jid: FullJid) -> Option<Arc<Session>> {
     let router = &login.router;
     let session = Arc::new(Session::new(jid, router.budget.clone()));
+    // Nobody is served without the block list; who it keeps away is known before the session is there.
+    router.facts.load(&session.jid.to_bare()).await.ok()?;
     match router.users.bind(&session, router.limits.max_resources) {
         Binding::Full => return None,
         Binding::Bound(None) => {}
@@ -71,6 +73,7 @@ pub(super) async fn bind(login: &Login, jid: FullJid) -> Option<Arc<Session>> {
             presence::session_ended(router, &old).await;
         }
     }
+    router.note_blocked(&session).await;
     if let Some(plan) = router.plans().accounts(session.jid.domain().as_str()) {
         plan.tell_session(SessionView { jid: &session.jid }, SessionEvent::Bound);
     }

@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
-use tokio::{net::TcpStream, sync::Notify, time::Instant};
+use tokio::{net::TcpStream, time::Instant};
 
 /// A client's stream before its session.
 type Talk = crate::stream::talk::Talk<Secured<TcpStream>>;
@@ -43,7 +43,6 @@ pub struct Login {
     domains: Vec<DomainPart>,
     decoy: sasl::Decoy,
     throttle: Mutex<sasl::Throttle>,
-    stale: Notify,
 }
 
 impl Login {
@@ -60,7 +59,7 @@ impl Login {
         let key = router.stores.secrets.secret("sasl/decoy").await?;
         let throttle = Mutex::new(host::throttle(&router.entropy, auth));
         let decoy = sasl::Decoy::new(*key);
-        let login = Self { router, acceptor, auth, hosts: RwLock::default(), domains, decoy, throttle, stale: Notify::new() };
+        let login = Self { router, acceptor, auth, hosts: RwLock::default(), domains, decoy, throttle };
         login.refresh_statistics().await;
         Ok(login)
     }
@@ -110,15 +109,6 @@ impl Login {
             talk.open(&self.default_host(), None, Some(&id));
         }
         talk.end(fault).await;
-    }
-
-    /// Accounts changed; the statistics will follow.
-    pub fn statistics_are_stale(&self) {
-        self.stale.notify_one();
-    }
-    /// Resolves when accounts have changed.
-    pub async fn stale(&self) {
-        self.stale.notified().await;
     }
 
     /// Looks again at what the accounts of each host have for keys: unknown names answer in proportion (H49).

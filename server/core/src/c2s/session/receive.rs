@@ -6,7 +6,7 @@ use crate::{
     ingress,
     mailbox::{Address, More},
     presence,
-    router::{IqJob, Step},
+    router::{IqJob, Router, Session, Step},
     wire,
 };
 use bocage_api::{Kind, SessionView, Stanza, StanzaError, Verdict};
@@ -82,7 +82,10 @@ impl Live {
                 }
             }
         }
-        self.go(stanza);
+        match self.router.let_out(&self.session, stanza, on_its_way) {
+            Ok(stanza) => self.go(stanza),
+            Err(step) => self.apply(step),
+        }
         Ok(())
     }
 
@@ -92,7 +95,8 @@ impl Live {
             Kind::Message(_) => self.router.route(stanza),
             Kind::Iq(_) => match self.router.iq(stanza) {
                 IqJob::Step(step) => step,
-                IqJob::Service(namespace, job) => {
+                IqJob::Service(namespace, mut job) => {
+                    job.default_lang(self.lang.as_deref());
                     self.work().iq(namespace, *job);
                     return;
                 }
@@ -147,5 +151,13 @@ impl Live {
 
     pub(super) fn work(&mut self) -> &mut Work {
         self.work.get_or_insert_default()
+    }
+}
+
+/// Where a stanza goes that had to wait for facts before it could leave.
+fn on_its_way(router: &Arc<Router>, session: &Arc<Session>, stanza: Stanza) -> Step {
+    match stanza.kind {
+        Kind::Presence(kind) => presence::from_client(router, session, kind, stanza),
+        Kind::Message(_) | Kind::Iq(_) => router.route(stanza),
     }
 }
