@@ -36,6 +36,64 @@ async fn h06_a_deleted_account_takes_its_contacts_sessions_and_name_with_it() {
 }
 
 #[tokio::test]
+async fn h11_a_password_changed_in_band_ends_the_other_sessions_and_is_the_one_that_counts() {
+    let village = Village::of(&["alice"]).await;
+    let mut other = Raw::online(&village, "alice").await;
+    let mut alice = Person::online(&village, "alice").await;
+    let change = "<query xmlns='jabber:iq:register'><username>alice</username><password>another one</password></query>";
+    assert_eq!(alice.ask("set", "village.example", change).await.attr("type"), Some("result"));
+    assert!(other.rest().await.contains("not-authorized"));
+    alice.settle().await;
+    let mut again = Person::through(&village.connector, &village.bare("alice"), "another one").await;
+    again.settle().await;
+}
+
+#[tokio::test]
+async fn h06_an_account_deleted_by_its_owner_leaves_its_contacts_nothing_of_it() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let mut bob = Person::online(&village, "bob").await;
+    let mut alice = Person::online(&village, "alice").await;
+    alice.send("<presence type='subscribe' to='bob@village.example'/>").await;
+    bob.until(|s| s.attr("type") == Some("subscribe")).await;
+    bob.send("<presence type='subscribed' to='alice@village.example'/>").await;
+    alice.until(|s| s.attr("type") == Some("subscribed")).await;
+    alice.ask("set", "", "<query xmlns='jabber:iq:private'><note xmlns='p'>mine</note></query>").await;
+    let mut phone = Raw::online(&village, "alice").await;
+    alice.ask("set", "", "<block xmlns='urn:xmpp:blocking'><item jid='x.example'/></block>").await;
+    let answer = alice.ask("set", "", "<query xmlns='jabber:iq:register'><remove/></query>").await;
+    assert_eq!(answer.attr("type"), Some("result"), "the answer comes before the end");
+    bob.until(|s| s.attr("type") == Some("unsubscribe")).await;
+    assert!(phone.rest().await.contains("not-authorized"));
+    let (stores, jid) = (village.running.stores(), village.bare("alice").parse::<jid::BareJid>().unwrap());
+    assert!(stores.accounts.keys(&jid).await.unwrap().is_none());
+    assert!(stores.rosters.roster(&jid).await.unwrap().items.is_empty());
+    for (collection, key) in [("private_xml/elements", "p note"), ("core/blocked", "list")] {
+        assert_eq!(stores.records.read(collection, jid.as_str(), key).await.unwrap(), None);
+    }
+    assert_eq!(stores.accounts.create(jid, AccountKeys::default()).await.unwrap(), Creation::Retired);
+}
+
+#[tokio::test]
+async fn h08_last_activity_says_that_somebody_is_here_and_never_when_they_were() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let (mut alice, mut bob) = (Person::online(&village, "alice").await, Person::online(&village, "bob").await);
+    const LAST: &str = "<query xmlns='jabber:iq:last'/>";
+    let refused = bob.ask("get", "alice@village.example", LAST).await;
+    assert!(refused.get_child("error", "jabber:client").unwrap().children().any(|c| c.name() == "service-unavailable"));
+    bob.send("<presence type='subscribe' to='alice@village.example'/>").await;
+    alice.until(|s| s.attr("type") == Some("subscribe")).await;
+    alice.send("<presence type='subscribed' to='bob@village.example'/>").await;
+    let alices = alice.jid.to_string();
+    bob.until(|s| s.attr("from") == Some(alices.as_str()) && s.name() == "presence").await;
+    let here = bob.ask("get", "alice@village.example", LAST).await;
+    assert_eq!(here.get_child("query", "jabber:iq:last").unwrap().attr("seconds"), Some("0"));
+    alice.leave().await;
+    bob.until(|s| s.attr("type") == Some("unavailable")).await;
+    let gone = bob.ask("get", "alice@village.example", LAST).await;
+    assert!(gone.get_child("error", "jabber:client").unwrap().children().any(|c| c.name() == "service-unavailable"));
+}
+
+#[tokio::test]
 async fn a_drain_tells_everybody_and_keeps_what_was_accepted() {
     let village = Village::of(&["alice", "bob"]).await;
     let mut alice = Person::online(&village, "alice").await;

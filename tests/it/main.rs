@@ -9,6 +9,8 @@
 )]
 
 mod accounts;
+mod blocking;
+mod commands;
 mod contacts;
 mod embedded;
 mod interop;
