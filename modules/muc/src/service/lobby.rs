@@ -62,9 +62,11 @@ impl Service {
         let after = set.and_then(|set| xml::child_text(set, "after", RSM));
         let after = after.map(|after| BareJid::new(&after).map_err(|_| StanzaError::item_not_found())).transpose()?;
         let rooms = self.index.listed(after.as_ref(), max.unwrap_or(PAGE).min(PAGE));
-        let items = rooms
-            .iter()
-            .map(|(room, name)| Item { jid: Jid::from(room.clone()), name: (!name.is_empty()).then(|| name.clone()) });
+        let items = rooms.iter().map(|(room, name)| Item {
+            jid: Jid::from(room.clone()),
+            node: None,
+            name: (!name.is_empty()).then(|| name.clone()),
+        });
         let mut answer = DiscoPart { items: items.collect(), ..DiscoPart::default() }.items();
         if set.is_some() {
             let mut page = Element::bare("set", RSM);

@@ -110,10 +110,7 @@ impl FakeHost {
             admins: Arc::from([jid::BareJid::new("admin@bocage.example").unwrap()]),
             offline_retention: Duration::from_secs(7 * 86_400),
             room_retention: Duration::from_secs(7 * 86_400),
-            retention: crate::Retention {
-                reports: Duration::from_secs(30 * 86_400),
-                push: Duration::from_secs(30 * 86_400),
-            },
+            retention: crate::Retention { reports: Duration::from_secs(30 * 86_400), push: Duration::from_secs(30 * 86_400) },
         };
         Self {
             host,

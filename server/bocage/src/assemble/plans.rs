@@ -54,10 +54,7 @@ impl Builder {
                 admins: host.admins.clone().into(),
                 offline_retention: host.retention.offline.duration(),
                 room_retention: host.retention.rooms.duration(),
-                retention: Retention {
-                    reports: host.retention.reports.duration(),
-                    push: host.retention.push.duration(),
-                },
+                retention: Retention { reports: host.retention.reports.duration(), push: host.retention.push.duration() },
             },
             clock: self.router.clock.clone(),
             entropy: self.router.entropy.clone(),

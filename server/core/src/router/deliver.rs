@@ -1,11 +1,11 @@
 //! What services send to many: shared bytes, a pointer for each recipient. Nothing here waits.
 
-use super::Router;
+use super::{Router, Session};
 use crate::{
     mailbox::Address,
     plan::{HostPlan, Place},
 };
-use bocage_api::{Delivery, Frozen, Kind, RecipientView, Stanza, Undelivered};
+use bocage_api::{Delivery, Frozen, Kind, RecipientView, Relation, Stanza, Undelivered};
 use jid::{FullJid, Jid};
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl Router {
             Some(Place::Service(_)) => Err(Undelivered::Gone),
             Some(Place::Accounts(plan)) => {
                 let session = self.users.session(to).ok_or(Undelivered::Gone)?;
-                if self.is_shielded(plan, stanza, to) {
+                if self.is_shielded(plan, stanza, &session) {
                     return Ok(());
                 }
                 let address = if stanza.to.is_none() { Address::Full } else { Address::Own };
@@ -31,14 +31,18 @@ impl Router {
 
     /// Does a rule of the account refuse messages of this sender? It is asked about the head alone: what many get is not
     /// read once more for each.
-    fn is_shielded(&self, plan: &HostPlan, stanza: &Frozen, to: &FullJid) -> bool {
+    fn is_shielded(&self, plan: &HostPlan, stanza: &Frozen, session: &Session) -> bool {
         if plan.at.recipient_rules.is_empty() || !matches!(stanza.kind, Kind::Message(_)) {
             return false;
         }
-        let owner = to.to_bare();
-        let (Some(sender), Some(facts)) = (&stanza.from, self.facts.peek(&owner)) else { return false };
-        let relation = facts.relation(&owner, sender);
-        let mut head = Stanza::new(stanza.kind, stanza.from.clone(), Some(Jid::from(to.clone())));
-        plan.judge(RecipientView { owner: &owner, sender, relation }, &mut head) != Delivery::Deliver
+        let Some(sender) = &stanza.from else { return false };
+        let (owner, blocked) = (session.jid.to_bare(), session.blocks(sender));
+        let facts = self.facts.peek(&owner);
+        if facts.is_none() && !blocked {
+            return false;
+        }
+        let relation = facts.map_or(Relation::Stranger, |facts| facts.relation(&owner, sender));
+        let mut head = Stanza::new(stanza.kind, stanza.from.clone(), Some(Jid::from(session.jid.clone())));
+        plan.judge(RecipientView { owner: &owner, sender, relation, blocked }, &mut head) != Delivery::Deliver
     }
 }
