@@ -21,6 +21,7 @@ pub mod stanza;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod traits;
 mod views;
 
 pub use blocks::{BlockChange, BlockList};
@@ -35,6 +36,7 @@ pub use handles::*;
 pub use module::*;
 pub use records::*;
 pub use stanza::{Frozen, Kind, Stanza};
+pub use traits::Traits;
 pub use views::*;
 
 /// What the types of this crate are made of, in the versions that it uses.

@@ -34,3 +34,7 @@ pub const PUSH: &str = "urn:xmpp:push:0";
 pub const ROSTER_VERSIONING: &str = "urn:xmpp:features:rosterver";
 pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
 pub const SERVER_INFO: &str = "http://jabber.org/network/serverinfo";
+pub const CONFERENCE: &str = "jabber:x:conference";
+pub const JINGLE_MESSAGE: &str = "urn:xmpp:jingle-message:0";
+pub const OMEMO: &str = "urn:xmpp:omemo:2";
+pub const OMEMO_LEGACY: &str = "eu.siacs.conversations.axolotl";

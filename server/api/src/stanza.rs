@@ -3,7 +3,7 @@
 //! The head (addresses, id, type, language) is parsed once; payloads stay elements, typed only by who handles them:
 //! a typed round trip of what is merely forwarded would lose attributes.
 
-use crate::{error::StanzaError, ns};
+use crate::{error::StanzaError, ns, traits::Traits};
 use jid::Jid;
 use minidom::Element;
 use rxml::{Namespace, xml_ncname};
@@ -321,6 +321,8 @@ pub struct Frozen {
     pub tail: Box<[u8]>,
     /// Where in `tail` the children begin and end.
     pub children: std::ops::Range<usize>,
+    /// What routing has to know of the payloads.
+    pub traits: Traits,
     /// The payloads, kept only for services that read them.
     pub tree: Option<Box<Element>>,
 }

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 impl Router {
-    /// Ends the sessions of an account (H11): its password changed, or it is gone. `spared` goes on.
+    /// Ends the sessions and tokens of an account (H11): its password changed, it is gone, or its operator wants it. `spared`
+    /// goes on.
     pub async fn revoke(&self, account: &BareJid, spared: Option<&FullJid>) {
         {
             let _no_load = self.facts.lock(account).await;
@@ -25,6 +26,8 @@ impl Router {
     }
 
     fn end_sessions(&self, account: &BareJid, spared: Option<&FullJid>) {
+        // First: nobody comes back by one while the sessions end.
+        self.tokens().revoke(account);
         for session in self.users.sessions(account).iter().filter(|session| Some(&session.jid) != spared) {
             session.cut(errors::revoked());
         }

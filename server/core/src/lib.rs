@@ -16,6 +16,7 @@ pub mod router;
 pub mod s2s;
 pub mod server;
 pub mod settings;
+mod sm;
 mod stream;
 pub mod tasks;
 pub mod wire;

@@ -30,8 +30,19 @@ pub enum Address {
     Own,
     /// To the bare JID of the session: broadcasts share one stanza.
     Bare,
-    /// To the full JID of the session: what rooms send shares one stanza.
+    /// To the full JID of the session: what rooms send, and copies, share one stanza.
     Full,
+}
+
+impl Address {
+    /// What is written instead of the stanza's own `to`.
+    pub(crate) fn instead<'a>(self, bare: &'a str, session: &'a crate::router::Session) -> Option<&'a str> {
+        match self {
+            Self::Own => None,
+            Self::Bare => Some(bare),
+            Self::Full => Some(session.jid.as_str()),
+        }
+    }
 }
 
 /// What a mailbox holds.
@@ -99,6 +110,8 @@ struct Queue {
     mail: VecDeque<Mail>,
     bytes: usize,
     closed: bool,
+    /// Nobody reads at present: senders need not wait for that.
+    asleep: bool,
     flush_held: bool,
     reader: Option<Waker>,
 }
@@ -137,7 +150,7 @@ impl Mailbox {
         }
         queue.bytes += cost;
         queue.mail.push_back(mail);
-        let pressure = queue.mail.len() > SOFT_STANZAS || queue.bytes > SOFT_BYTES;
+        let pressure = !queue.asleep && (queue.mail.len() > SOFT_STANZAS || queue.bytes > SOFT_BYTES);
         let reader = queue.reader.take();
         drop(queue);
         if let Some(reader) = reader {
@@ -159,6 +172,16 @@ impl Mailbox {
     /// Was that asked since the last call?
     pub fn take_flush_held(&self) -> bool {
         std::mem::take(&mut self.queue().flush_held)
+    }
+
+    /// The session lost its connection, and may come back: senders do not wait for it.
+    pub fn sleep(&self) {
+        self.queue().asleep = true;
+        self.drained.notify_waiters();
+    }
+    /// It came back.
+    pub fn wake(&self) {
+        self.queue().asleep = false;
     }
 
     /// Hands out waiting mail, oldest first, until `want` says enough.
@@ -205,8 +228,11 @@ impl Mailbox {
     /// Resolves when the queue has shrunk well below the soft mark.
     pub async fn drained(&self) {
         let drained = self.drained.notified();
-        if self.queue().mail.len() <= SOFT_STANZAS / 2 {
-            return;
+        {
+            let queue = self.queue();
+            if queue.asleep || queue.mail.len() <= SOFT_STANZAS / 2 {
+                return;
+            }
         }
         drained.await;
     }
@@ -264,6 +290,19 @@ mod tests {
         assert_eq!(mailbox.close().len(), HARD_STANZAS);
         assert_eq!(budget.used(), 0);
         assert!(matches!(mailbox.post(mail()), Err(Refused::Closed(_))));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_session_that_is_asleep() {
+        let mailbox = Mailbox::new(Arc::new(Budget::new(usize::MAX)));
+        for _ in 0..SOFT_STANZAS + 1 {
+            mailbox.post(mail()).unwrap();
+        }
+        mailbox.sleep();
+        assert_eq!(mailbox.post(mail()).unwrap(), Posted::Queued);
+        mailbox.drained().await;
+        mailbox.wake();
+        assert_eq!(mailbox.post(mail()).unwrap(), Posted::Pressure);
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl ServerHandle {
         self.router.accounts_changed.notify_one();
     }
 
-    /// Ends all sessions of an account (H11): its password changed, or it is gone.
+    /// Ends all sessions and tokens of an account (H11): its password changed, it is gone, or its operator wants it.
     pub async fn revoke(&self, account: &BareJid) {
         self.router.revoke(account, None).await;
     }

@@ -71,6 +71,10 @@ pub struct Limits {
     pub login_timeout: Duration,
     /// A session that sends nothing for so long is pinged with whitespace; twice that, cut if writing stalls.
     pub keepalive: Duration,
+    /// How long a resumable session outlives its connection (XEP-0198); zero = sessions cannot be resumed.
+    pub resume_timeout: Duration,
+    /// How long a token can be used for logging in (XEP-0484); zero = there are none.
+    pub token_ttl: Duration,
     /// Connections that may be before login at the same time.
     pub max_logins: usize,
     /// Items of a roster up to which requests of others are kept in it; see [`Limits::own_rows`].
@@ -96,6 +100,8 @@ impl Default for Limits {
             burst: Duration::from_secs(10),
             login_timeout: Duration::from_secs(60),
             keepalive: Duration::from_secs(300),
+            resume_timeout: Duration::from_secs(600),
+            token_ttl: Duration::from_secs(7 * 86_400),
             max_logins: 4_096,
             max_roster: 1_000,
             queue_budget: 256 * 1024 * 1024,

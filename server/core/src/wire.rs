@@ -1,12 +1,12 @@
 //! Where stanzas become bytes. A stanza is serialised once, without its `to`; each recipient's is spliced in.
 
 use bocage_api::{
-    Frozen, Stanza, ns,
+    Frozen, Stanza, Traits, ns,
     stanza::{Kind, MessageType},
     store::ArchiveRow,
 };
 use bocage_stream::write;
-use jid::Jid;
+use jid::{BareJid, Jid};
 use minidom::{Element, Node};
 
 /// Whether the payloads stay readable behind [`freeze`].
@@ -26,8 +26,9 @@ pub fn freeze(stanza: Stanza, tree: Tree) -> Frozen {
     head(&mut tail, kind, (from.as_ref(), id.as_deref(), lang.as_deref()));
     write::attributes(&mut tail, el.attrs());
     let children = body(&mut tail, &el, kind.name());
+    let traits = Traits::of(&el);
     let tree = (tree == Tree::Keep).then(|| Box::new(el));
-    Frozen { kind, from, to, id, lang, tail: tail.into_boxed_slice(), children, tree }
+    Frozen { kind, from, to, id, lang, tail: tail.into_boxed_slice(), children, traits, tree }
 }
 
 /// [`freeze`] for what only travels.
@@ -95,12 +96,47 @@ pub fn document(stanza: Stanza) -> String {
 #[must_use]
 pub fn frozen_document(frozen: &Frozen) -> String {
     let mut out = Vec::with_capacity(frozen.tail.len() + 64);
+    whole(&mut out, frozen);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// With its namespace, as it stands inside of something else.
+fn whole(out: &mut Vec<u8>, frozen: &Frozen) {
     out.push(b'<');
     out.extend_from_slice(frozen.kind.name().as_bytes());
-    attribute(&mut out, " xmlns='", Some(ns::CLIENT));
-    attribute(&mut out, " to='", frozen.to.as_ref().map(Jid::as_str));
+    attribute(out, " xmlns='", Some(ns::CLIENT));
+    attribute(out, " to='", frozen.to.as_ref().map(Jid::as_str));
     out.extend_from_slice(&frozen.tail);
-    String::from_utf8(out).unwrap_or_default()
+}
+
+/// A copy of a message for the other devices of `owner` (XEP-0280): bytes are spliced. Each device is its own addressee.
+#[must_use]
+pub fn carbon((element, owner): (&str, BareJid), message: &Frozen) -> Frozen {
+    let from = Jid::from(owner);
+    let mut tail = Vec::with_capacity(message.tail.len() + 320);
+    head(&mut tail, message.kind, (Some(&from), None, None));
+    tail.push(b'>');
+    let start = tail.len();
+    tail.push(b'<');
+    tail.extend_from_slice(element.as_bytes());
+    attribute(&mut tail, " xmlns='", Some(ns::CARBONS));
+    tail.extend_from_slice(b"><forwarded xmlns='urn:xmpp:forward:0'>");
+    whole(&mut tail, message);
+    tail.extend_from_slice(b"</forwarded>");
+    end(&mut tail, element);
+    let children = start..tail.len();
+    end(&mut tail, "message");
+    Frozen {
+        kind: message.kind,
+        from: Some(from),
+        to: None,
+        id: None,
+        lang: None,
+        tail: tail.into_boxed_slice(),
+        children,
+        traits: message.traits.copied(),
+        tree: None,
+    }
 }
 
 /// Reads what [`document`] wrote.
@@ -133,6 +169,7 @@ pub fn thaw(row: ArchiveRow, host: &str) -> Frozen {
         lang: entry.lang,
         tail: tail.into_boxed_slice(),
         children,
+        traits: Traits::readable(),
         tree: None,
     }
 }
@@ -153,6 +190,23 @@ mod tests {
         let xml = "<message xmlns='jabber:client' to='b@x/r' from='a@x/r' id='1&lt;' type='chat' xml:lang='fr'><body>&lt;hi&amp;</body><x xmlns='u'/></message>";
         let again: Element = text(xml).replacen("<message", "<message xmlns='jabber:client'", 1).parse().unwrap();
         assert_eq!(again, xml.parse::<Element>().unwrap());
+    }
+
+    #[test]
+    fn a_copy_holds_the_message_with_its_namespace_and_all_its_attributes() {
+        let xml =
+            "<message xmlns='jabber:client' to='b@x/r' from='a@x/r' id='1' type='chat' xml:lang='fr'><body>hi</body></message>";
+        let message = freeze_for_wire(Stanza::parse(xml.parse().unwrap()).unwrap().unwrap());
+        let copy = carbon(("received", "b@x".parse().unwrap()), &message);
+        let mut out = Vec::new();
+        write_stanza(&mut out, &copy, Some("b@x/other"));
+        let text = String::from_utf8(out).unwrap().replacen("<message", "<message xmlns='jabber:client'", 1);
+        let expected = format!(
+            "<message xmlns='jabber:client' to='b@x/other' from='b@x' type='chat'><received xmlns='urn:xmpp:carbons:2'>\
+             <forwarded xmlns='urn:xmpp:forward:0'>{xml}</forwarded></received></message>"
+        );
+        assert_eq!(text.parse::<Element>().unwrap(), expected.parse::<Element>().unwrap());
+        assert!(copy.traits.is_copy() && copy.traits.has_body());
     }
 
     #[test]

@@ -33,4 +33,16 @@ pub struct Inline {
     pub sasl2: Vec<Element>,
     /// Feature names inside Bind 2's `<inline/>`, such as `urn:xmpp:carbons:2`.
     pub bind2: Vec<String>,
+    /// Whether tokens are offered (XEP-0484), where the connection has something to bind them to.
+    pub tokens: TokenOffer,
+}
+
+/// Whether tokens are offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenOffer {
+    /// They are not.
+    #[default]
+    Off,
+    /// They are.
+    On,
 }

@@ -9,6 +9,7 @@ mod bind2;
 mod binding;
 mod decoy;
 mod entropy;
+mod fast;
 mod hash;
 mod host;
 mod keys;
@@ -34,11 +35,14 @@ pub use bind2::{Bind2Request, resource};
 pub use binding::{BindingType, Bindings, TlsVersion};
 pub use decoy::{Decoy, HostFacts, KeyShape, SaltForm, Shape};
 pub use entropy::Entropy;
+pub use fast::{Attempt, ClientId, ClientView, Issued, Moment, Redeemed, TokenError, TokenMechanism, Tokens, requested};
 pub use hash::HashFunction;
-pub use host::{Host, Inline, MAX_FAILURES};
+pub use host::{Host, Inline, MAX_FAILURES, TokenOffer};
 pub use keys::{ClientKey, Credentials, DEFAULT_ITERATIONS, PasswordError, ScramKeys};
 pub use mechanism::Mechanism;
-pub use negotiation::{Action, Authenticated, Connection, Failed, Flavour, Granted, Lookup, Negotiation, StreamFault, UserAgent};
+pub use negotiation::{
+    Action, Authenticated, Connection, Failed, Flavour, Granted, Lookup, Method, Negotiation, StreamFault, UserAgent,
+};
 pub use offer::{AccountMechanisms, Claim, ScramSha1, offer};
 pub use throttle::{Source, Throttle, ThrottleLimits, Verdict};
 pub use xml::Condition;

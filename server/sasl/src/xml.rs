@@ -83,12 +83,12 @@ pub(crate) fn failure(flavour: Flavour, condition: Condition, text: Option<Strin
 }
 
 /// RFC 6120 section 6.4.6: the server's own proof rides on the success.
-pub(crate) fn success1(data: &str) -> Element {
+pub(crate) fn success1(data: &[u8]) -> Element {
     Element::builder("success", ns::SASL).append(BASE64_STANDARD.encode(data)).build()
 }
 
 /// XEP-0388 section 2.6.1.
-pub(crate) fn success2(data: &str, identity: &str, inline: Vec<Element>) -> Element {
+pub(crate) fn success2(data: &[u8], identity: &str, inline: Vec<Element>) -> Element {
     Element::builder("success", ns::SASL2)
         .append(Element::builder("additional-data", ns::SASL2).append(BASE64_STANDARD.encode(data)).build())
         .append(Element::builder("authorization-identifier", ns::SASL2).append(identity).build())

@@ -43,6 +43,7 @@ pub(crate) fn drive(input: &[u8]) -> (u8, End) {
         match action {
             Action::Send(challenge) => assert_eq!(challenge.name(), "challenge"),
             Action::Lookup(_) => unreachable!("a look-up asks for another"),
+            Action::Token(_) => unreachable!("none are offered"),
             Action::Authenticated(done) => {
                 assert_eq!(done.username.as_str(), "alice");
                 return (failures, End::Authenticated);

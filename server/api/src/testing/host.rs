@@ -61,7 +61,8 @@ fn frozen(stanza: Stanza) -> Frozen {
     }
     let children = 0..tail.len();
     let Stanza { kind, from, to, id, lang, el } = stanza;
-    Frozen { kind, from, to, id, lang, tail: tail.into(), children, tree: Some(Box::new(el)) }
+    let traits = crate::Traits::of(&el);
+    Frozen { kind, from, to, id, lang, tail: tail.into(), children, traits, tree: Some(Box::new(el)) }
 }
 
 /// Everything that a module can be given.

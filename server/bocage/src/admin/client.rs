@@ -56,6 +56,10 @@ impl Client {
         self.change(Request::Delete { account: account.to_string() }).await
     }
 
+    pub(crate) async fn revoke(&mut self, account: &BareJid) -> Result<bool, ClientError> {
+        self.change(Request::Revoke { account: account.to_string() }).await
+    }
+
     pub(crate) async fn list(&mut self, host: &DomainPart) -> Result<Vec<BareJid>, ClientError> {
         let mut all: Vec<BareJid> = Vec::new();
         loop {

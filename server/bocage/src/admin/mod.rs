@@ -24,6 +24,8 @@ pub trait Admin: Send + Sync {
     fn set_keys(&self, account: BareJid, keys: AccountKeys) -> BoxFuture<'_, Stored<bool>>;
     /// Deletes the account with all that is kept for it and ends its sessions (H06, H11); `false` when there is none.
     fn delete(&self, account: BareJid) -> BoxFuture<'_, Stored<bool>>;
+    /// Ends all sessions and tokens of the account (H11); `false` when there is no such account.
+    fn revoke(&self, account: BareJid) -> BoxFuture<'_, Stored<bool>>;
     /// All accounts of a host, sorted.
     fn list(&self, host: DomainPart) -> BoxFuture<'_, Stored<Vec<BareJid>>>;
     /// Other servers (H43): the answer in words, or why there is none.

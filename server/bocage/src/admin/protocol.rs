@@ -21,6 +21,8 @@ pub(crate) enum Request {
     SetKeys { account: WireAccount },
     /// Delete an account.
     Delete { account: String },
+    /// End all sessions and tokens of an account.
+    Revoke { account: String },
     /// A page of the accounts of a host, behind `after`.
     List { host: String, after: Option<String> },
     /// About other servers; answered in words.

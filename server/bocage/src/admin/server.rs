@@ -117,6 +117,10 @@ async fn answer(request: Request, admin: &dyn Admin) -> Response {
             Ok(jid) => changed(admin.delete(jid).await),
             Err(_) => malformed(),
         },
+        Request::Revoke { account } => match account.parse() {
+            Ok(jid) => changed(admin.revoke(jid).await),
+            Err(_) => malformed(),
+        },
         Request::List { host, after } => list(&host, after.as_deref(), admin).await,
         Request::Peers { ask } => words(admin.peers(ask).await),
         Request::Reload {} => words(admin.reload().await),
@@ -198,6 +202,9 @@ mod tests {
         fn delete(&self, account: BareJid) -> BoxFuture<'_, Stored<bool>> {
             Box::pin(async move { Ok(self.0.lock().unwrap().remove(&account.to_string()).is_some()) })
         }
+        fn revoke(&self, account: BareJid) -> BoxFuture<'_, Stored<bool>> {
+            Box::pin(async move { Ok(self.0.lock().unwrap().contains_key(&account.to_string())) })
+        }
         fn list(&self, _: DomainPart) -> BoxFuture<'_, Stored<Vec<BareJid>>> {
             Box::pin(async move { Ok(self.0.lock().unwrap().keys().map(|jid| jid.parse().unwrap()).collect()) })
         }
@@ -243,6 +250,7 @@ mod tests {
             assert!(client.delete(&list[0]).await.unwrap());
             assert!(!client.delete(&list[0]).await.unwrap());
             assert!(client.set_keys(&list[1], &keys()).await.unwrap());
+            assert!(client.revoke(&list[1]).await.unwrap() && !client.revoke(&list[0]).await.unwrap());
             let ask = crate::admin::PeersRequest::Block { domain: "odd.example".to_owned() };
             assert_eq!(client.peers(ask).await.unwrap(), "Block { domain: \"odd.example\" }");
             assert_eq!(client.reload().await.unwrap(), "nothing changed");

@@ -153,6 +153,13 @@ impl Admin for Operator {
     fn delete(&self, account: BareJid) -> BoxFuture<'_, Stored<bool>> {
         Box::pin(async move { self.router.delete_account(&account, None).await })
     }
+    fn revoke(&self, account: BareJid) -> BoxFuture<'_, Stored<bool>> {
+        Box::pin(async move {
+            let found = self.router.stores.accounts.keys(&account).await?.is_some();
+            self.changed(&account).await;
+            Ok(found)
+        })
+    }
     fn list(&self, host: DomainPart) -> BoxFuture<'_, Stored<Vec<BareJid>>> {
         Box::pin(async move { self.router.stores.accounts.list(&host).await })
     }

@@ -163,6 +163,8 @@ fn limits(config: &Config) -> Limits {
         max_resources: config.c2s.max_resources.into(),
         rate: config.c2s.rate.bytes_per_second(),
         burst: config.c2s.burst.duration(),
+        resume_timeout: config.c2s.resume_timeout.duration(),
+        token_ttl: config.auth.fast_token_ttl.duration(),
         ..Limits::default()
     }
 }

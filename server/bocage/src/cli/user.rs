@@ -38,6 +38,11 @@ pub(super) enum User {
         /// NAME@DOMAIN
         account: BareJid,
     },
+    /// End all sessions of an account, and every token by which a client could come back without its password
+    Revoke {
+        /// NAME@DOMAIN
+        account: BareJid,
+    },
     /// List the accounts
     List {
         /// Of this host only
@@ -78,6 +83,7 @@ enum Work {
     Add { accounts: Vec<(BareJid, AccountKeys)>, made: Option<SecretString> },
     Passwd { account: BareJid, keys: AccountKeys, made: Option<SecretString> },
     Del(BareJid),
+    Revoke(BareJid),
     List(Vec<DomainPart>),
 }
 
@@ -94,6 +100,7 @@ fn prepare(user: User, config: &Config) -> anyhow::Result<Work> {
             Work::Passwd { account, keys, made }
         }
         User::Del { account } => Work::Del(checked(account, config)?),
+        User::Revoke { account } => Work::Revoke(checked(account, config)?),
         User::List { host: None } => Work::List(config.hosts.iter().map(|host| host.domain.clone()).collect()),
         User::List { host: Some(host) } => {
             ensure!(config.host(host.as_str()).is_some(), "{host} is not served here");
@@ -117,6 +124,11 @@ async fn perform(work: Work, backend: &mut Backend) -> anyhow::Result<ExitCode> 
         Work::Del(account) => {
             ensure!(backend.delete(&account).await?, "there is no account {account}");
             out(&format!("{account} is deleted\n"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Work::Revoke(account) => {
+            ensure!(backend.revoke(&account).await?, "there is no account {account}");
+            out(&format!("{account} is logged out everywhere\n"));
             Ok(ExitCode::SUCCESS)
         }
         Work::List(hosts) => {
@@ -254,6 +266,14 @@ impl Backend {
         Ok(match self {
             Self::Server(client) => client.delete(account).await?,
             Self::Store(store) => store.accounts().delete(account.clone()).await?,
+        })
+    }
+
+    /// Sessions and tokens live and end with the server.
+    async fn revoke(&mut self, account: &BareJid) -> anyhow::Result<bool> {
+        Ok(match self {
+            Self::Server(client) => client.revoke(account).await?,
+            Self::Store(store) => store.accounts().keys(account).await?.is_some(),
         })
     }
 

@@ -17,15 +17,25 @@ pub struct C2s {
     pub rate: Rate,
     /// How long a stream may send without being slowed down, as if it had been silent for so long, from 1s to 1h.
     pub burst: Span,
+    /// How long a session outlives a connection that broke, for its client to come back to it (XEP-0198), from 0s to 1h.
+    /// With 0s sessions cannot be resumed; what was sent is acknowledged all the same.
+    pub resume_timeout: Span,
 }
 
 const SMALLEST_STANZA: Size = Size::bytes(10_000);
 const LARGEST_STANZA: Size = Size::mib(16);
 const LONGEST_BURST: Span = Span::seconds(3_600);
+const LONGEST_SLEEP: Span = Span::seconds(3_600);
 
 impl Default for C2s {
     fn default() -> Self {
-        Self { max_resources: 10, max_stanza_size: Size::kib(256), rate: Rate::kib(512), burst: Span::seconds(10) }
+        Self {
+            max_resources: 10,
+            max_stanza_size: Size::kib(256),
+            rate: Rate::kib(512),
+            burst: Span::seconds(10),
+            resume_timeout: Span::seconds(600),
+        }
     }
 }
 
@@ -40,6 +50,10 @@ impl C2s {
         }
         if self.burst.is_zero() || self.burst > LONGEST_BURST {
             at.wrong("c2s", "burst", format!("found \"{}\"; allowed: from 1s to {LONGEST_BURST}", self.burst));
+        }
+        if self.resume_timeout > LONGEST_SLEEP {
+            let found = self.resume_timeout;
+            at.wrong("c2s", "resume_timeout", format!("found \"{found}\"; allowed: from 0s to {LONGEST_SLEEP}"));
         }
     }
 }

@@ -7,10 +7,20 @@ use bocage_stream::{Condition, StreamError};
 pub fn too_slow() -> StreamError {
     StreamError::with_text(Condition::PolicyViolation, "too much is waiting for this session")
 }
+/// The client does not acknowledge what it asks for (XEP-0198).
+#[must_use]
+pub fn unacknowledged() -> StreamError {
+    StreamError::with_text(Condition::PolicyViolation, "too much is not acknowledged on this stream")
+}
 /// Another session took the resource (RFC 6120 section 7.7.2.2).
 #[must_use]
 pub fn replaced() -> StreamError {
     StreamError::with_text(Condition::Conflict, "another session took this resource")
+}
+/// The session goes on elsewhere (XEP-0198 section 5).
+#[must_use]
+pub fn resumed_elsewhere() -> StreamError {
+    StreamError::with_text(Condition::Conflict, "this session was resumed on another connection")
 }
 /// The server stops.
 #[must_use]

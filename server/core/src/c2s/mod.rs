@@ -14,8 +14,9 @@ pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 
 pub use listener::{Server, Waiting, accept, bind};
 pub use login::{Login, Opening};
-pub use session::{Established, run};
 pub(crate) use session::{
+    Acks, CSI, Inactive, enable,
     output::Output,
     work::{Ready, Work},
 };
+pub use session::{Established, Link, run};

@@ -3,10 +3,7 @@
 mod guard;
 mod rooms;
 
-use bocage_api::{
-    BoxFuture, Checkpoints, DiscoPart, DiscoTarget, DomainService, Entity, InstallError, IqKey, Named,
-    disco::{Identity, Item},
-};
+use bocage_api::{BoxFuture, Checkpoints, DiscoPart, DiscoTarget, DomainService, Entity, InstallError, IqKey, Named, ns};
 pub use guard::IqOutcome;
 use jid::DomainPart;
 use std::{collections::HashMap, sync::Arc};
@@ -150,6 +147,7 @@ impl Plans {
     pub fn disco(&self, domain: &str, target: &DiscoTarget) -> DiscoPart {
         let mut whole = DiscoPart::default();
         let (Some(Place::Accounts(plan)) | Some(Place::Service(plan))) = self.places.get(domain) else { return whole };
+        whole.join(core_features(target));
         for entry in &plan.at.disco_entries {
             whole.join(plan.entry(entry, target));
         }
@@ -159,14 +157,12 @@ impl Plans {
     }
 }
 
-/// What core itself says of a host: that it is one.
-#[must_use]
-pub fn core_disco(target: &DiscoTarget) -> DiscoPart {
-    let identity = |category, kind| Identity { category, kind, name: None };
+/// What core itself offers.
+fn core_features(target: &DiscoTarget) -> DiscoPart {
     match target {
-        DiscoTarget::Server(_) => DiscoPart { identities: vec![identity("server", "im")], ..DiscoPart::default() },
-        DiscoTarget::Account => DiscoPart { identities: vec![identity("account", "registered")], ..DiscoPart::default() },
-        DiscoTarget::Host(_) => DiscoPart { items: Vec::<Item>::new(), ..DiscoPart::default() },
+        DiscoTarget::Server(_) => DiscoPart::features([ns::CARBONS, "urn:xmpp:carbons:rules:0"]),
+        DiscoTarget::Account => DiscoPart::features(["urn:xmpp:cam:0"]),
+        DiscoTarget::Host(_) => DiscoPart::default(),
     }
 }
 

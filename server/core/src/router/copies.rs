@@ -1,4 +1,4 @@
-//! Who else has a copy of a message to a bare JID: a session that ends hands on what nobody else has, and only that.
+//! Who else has a message, or a copy of it: a session that ends hands on what nobody else has, and only that.
 //!
 //! Remembered as long as somebody has not read it: the message itself is held weakly.
 
@@ -38,10 +38,25 @@ impl Copies {
         let list = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (sessions.len() > 1).then(|| Delivery { list: list(), takers: Vec::new() })
     }
+    /// These have it, too, or a copy of it.
+    pub(super) fn also_taken_by<'a>(&self, message: &Arc<Frozen>, sessions: impl Iterator<Item = &'a Arc<Session>>) {
+        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut takers: Vec<Weak<Session>> = sessions.map(Arc::downgrade).collect();
+        match list.entries.iter_mut().find(|copied| copied.is(message)) {
+            Some(copied) => copied.takers.append(&mut takers),
+            None => list.add(message, takers),
+        }
+    }
+    /// Has this session got it?
+    pub(super) fn has(&self, message: &Arc<Frozen>, me: &Session) -> bool {
+        let list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut same = list.entries.iter().filter(|copied| copied.is(message));
+        same.any(|copied| copied.takers.iter().any(|taker| std::ptr::eq(taker.as_ptr(), me)))
+    }
     /// Has a session of `here`, other than `me`, a copy? The first one to hear no hands it on for all who ask later.
     pub(super) fn are_elsewhere(&self, message: &Arc<Frozen>, me: &Session, here: &[Arc<Session>]) -> bool {
         let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(copied) = list.entries.iter_mut().find(|copied| copied.message.as_ptr() == Arc::as_ptr(message)) else {
+        let Some(copied) = list.entries.iter_mut().find(|copied| copied.is(message)) else {
             return false;
         };
         let other = |taker: &Weak<Session>| {
@@ -63,10 +78,22 @@ impl Delivery<'_> {
         if self.takers.len() < 2 {
             return;
         }
-        if self.list.entries.len() >= self.list.sweep_at.max(SWEEP) {
-            self.list.entries.retain(|copied| copied.message.strong_count() > 0);
-            self.list.sweep_at = 2 * self.list.entries.len();
+        self.list.add(message, self.takers);
+    }
+}
+
+impl List {
+    fn add(&mut self, message: &Arc<Frozen>, takers: Vec<Weak<Session>>) {
+        if self.entries.len() >= self.sweep_at.max(SWEEP) {
+            self.entries.retain(|copied| copied.message.strong_count() > 0);
+            self.sweep_at = 2 * self.entries.len();
         }
-        self.list.entries.push(Copied { message: Arc::downgrade(message), takers: self.takers, handed_on: false });
+        self.entries.push(Copied { message: Arc::downgrade(message), takers, handed_on: false });
+    }
+}
+
+impl Copied {
+    fn is(&self, message: &Arc<Frozen>) -> bool {
+        self.message.as_ptr() == Arc::as_ptr(message)
     }
 }

@@ -82,6 +82,9 @@ impl Router {
         if !matches!(stanza.kind, Kind::Iq(IqType::Get | IqType::Set)) {
             return IqJob::Step(Step::Done);
         }
+        if let Some(answer) = self.copies_asked(&entity, &stanza).or_else(|| self.access_asked(&entity, &stanza)) {
+            return IqJob::Step(Step::Answer(Box::new(answer)));
+        }
         let own_session = matches!(entity, Entity::Server | Entity::OwnAccount) && stanza.has("session", LEGACY_SESSION);
         if own_session && stanza.kind == Kind::Iq(IqType::Set) {
             return IqJob::Step(Step::Answer(Box::new(stanza.result(None))));

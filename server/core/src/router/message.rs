@@ -85,7 +85,11 @@ impl Router {
         }
         if let Some(session) = session {
             return match session.post(&frozen, Address::Own) {
-                Ok(posted) => Step::posted(posted, &session),
+                Ok(posted) => {
+                    let step = Step::posted(posted, &session);
+                    self.copy_received(&to.to_bare(), &frozen, &[session]);
+                    step
+                }
                 Err(_) => self.absent(to.to_bare(), frozen),
             };
         }
@@ -113,19 +117,21 @@ impl Router {
         sessions.retain(|session| session.wants_messages());
         let mut delivery = user.copies.delivery_to(&sessions);
         let mut taken = None;
-        for session in &sessions {
+        sessions.retain(|session| {
             match session.post(frozen, Address::Own) {
                 Ok(Posted::Queued) => drop(taken.get_or_insert(Step::Done)),
                 Ok(Posted::Pressure) => taken = Some(Step::Pressure(session.clone())),
-                Err(_) => continue,
+                Err(_) => return false,
             }
             if let Some(delivery) = &mut delivery {
                 delivery.taken_by(session);
             }
-        }
+            true
+        });
         if let Some(delivery) = delivery {
             delivery.finish(frozen);
         }
+        self.copy_received(owner, frozen, &sessions);
         taken
     }
 

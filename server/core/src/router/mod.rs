@@ -3,6 +3,8 @@
 //! Nothing here waits for a recipient. What must wait for the store comes back as a future in a [`Step`]; the
 //! sender's own loop drives it.
 
+mod access;
+mod carbons;
 mod copies;
 mod deliver;
 mod gates;
@@ -23,6 +25,7 @@ use crate::{
     plan::{Place, Plans},
     s2s::Links,
     settings::Limits,
+    sm::Former,
     tasks::Supervisor,
     wire,
 };
@@ -31,13 +34,15 @@ use bocage_api::{
     stanza::{Kind, PresenceType},
     store::Stores,
 };
+use bocage_sasl::{Moment, Tokens};
 pub use held::FlushClaim;
 pub use iq::{IqJob, ServiceJob};
 use jid::{BareJid, Jid};
 pub use ports::Ports;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Notify;
 pub use users::{Binding, MAX_DIRECTED, Session, User, Users};
+pub(crate) use users::{Client, Proof};
 
 /// What routing a stanza led to.
 pub enum Step {
@@ -101,6 +106,10 @@ pub struct Router {
     pub links: Links,
     /// Accounts were made, changed or deleted: statistics about them are stale.
     pub accounts_changed: Notify,
+    /// Sessions that could have been resumed and are over.
+    pub(crate) former: Former,
+    /// Tokens for logging in, in RAM alone (H11).
+    tokens: Mutex<Tokens>,
     held: held::HeldState,
     plans: RwLock<Arc<Plans>>,
 }
@@ -120,9 +129,19 @@ impl Router {
             tasks: Arc::default(),
             links: Links::default(),
             accounts_changed: Notify::new(),
+            former: Former::default(),
+            tokens: Mutex::new(Tokens::new(limits.token_ttl)),
             held: held::HeldState::default(),
             plans: RwLock::default(),
         }
+    }
+    /// The tokens of all accounts.
+    pub(crate) fn tokens(&self) -> MutexGuard<'_, Tokens> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Now, by both clocks.
+    pub(crate) fn now(&self) -> Moment {
+        Moment { wall: self.clock.wall(), mono: self.clock.mono() }
     }
     /// The current plans.
     pub fn plans(&self) -> Arc<Plans> {

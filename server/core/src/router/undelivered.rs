@@ -39,10 +39,13 @@ impl Router {
     }
 
     fn hand_on(self: &Arc<Self>, session: &Session, frozen: Arc<Frozen>) -> Step {
+        if frozen.traits.is_copy() {
+            return Step::Done;
+        }
         match frozen.kind {
             Kind::Message(kind @ (MessageType::Chat | MessageType::Normal)) => {
                 let to = frozen.to.clone().unwrap_or_else(|| session.jid.to_bare().into());
-                if to.is_bare() && session.is_copied(&frozen) {
+                if session.is_copied(&frozen) {
                     return Step::Done;
                 }
                 self.place_message(kind, &to, frozen)

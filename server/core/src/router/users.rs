@@ -1,8 +1,12 @@
 //! Who is here: sessions by account. Locks are held for look-ups only, never across a delivery that could wait.
 
-use super::{copies::Copies, leaving::Leaving};
-use crate::mailbox::{Address, Budget, Mail, Mailbox, Posted, Refused};
+use super::{carbons::SentCopies, copies::Copies, leaving::Leaving};
+use crate::{
+    mailbox::{Address, Budget, Mail, Mailbox, Posted, Refused},
+    sm::Resumable,
+};
 use bocage_api::{BlockList, Frozen};
+use bocage_sasl::UserAgent;
 use bocage_stream::StreamError;
 use jid::{BareJid, FullJid, Jid};
 use std::{
@@ -31,6 +35,31 @@ pub struct Session {
     cut: Mutex<Option<StreamError>>,
     interested: AtomicBool,
     wants_blocks: AtomicBool,
+    asleep: AtomicBool,
+    wants_copies: AtomicBool,
+    client: OnceLock<Box<Client>>,
+    resumable: OnceLock<Box<Resumable>>,
+}
+
+/// The client behind a session, for its account's eyes alone (XEP-0494).
+pub(crate) struct Client {
+    /// A reference for the list of clients.
+    pub(crate) reference: u64,
+    /// How it logged in.
+    pub(crate) proof: Proof,
+    /// When, in seconds since 1970.
+    pub(crate) since: i64,
+    /// What it says of itself.
+    pub(crate) agent: Option<UserAgent>,
+}
+
+/// How a client logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// By the password.
+    Password,
+    /// By a token (XEP-0484).
+    Token,
 }
 
 /// Presence of a session.
@@ -59,6 +88,10 @@ impl Session {
             cut: Mutex::default(),
             interested: AtomicBool::new(false),
             wants_blocks: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            wants_copies: AtomicBool::new(false),
+            client: OnceLock::new(),
+            resumable: OnceLock::new(),
         }
     }
     /// Its presence.
@@ -122,6 +155,57 @@ impl Session {
     pub fn blocks(&self, who: &Jid) -> bool {
         self.user.get().is_some_and(|user| user.blocked().blocks_for(&self.jid.to_bare(), who))
     }
+    /// Its account's other devices share what they send and get with it (XEP-0280).
+    pub fn wants_copies(&self) -> bool {
+        self.wants_copies.load(Ordering::Relaxed)
+    }
+    /// It asks for that, or for no more of it.
+    pub fn set_wants_copies(&self, wants: bool) {
+        self.wants_copies.store(wants, Ordering::Relaxed);
+    }
+    /// The client behind it.
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.client.get().map(|client| &**client)
+    }
+    /// Says which client is behind it; the first time counts.
+    pub(crate) fn set_client(&self, client: Client) {
+        let _ = self.client.set(Box::new(client));
+    }
+    /// Is it a session of this client installation?
+    pub(crate) fn is_of(&self, id: &str) -> bool {
+        let agent = self.client().and_then(|client| client.agent.as_ref());
+        agent.and_then(|agent| agent.id.as_deref()).is_some_and(|known| known == id)
+    }
+    /// The account, once it is bound.
+    pub(super) fn user(&self) -> Option<&Arc<User>> {
+        self.user.get()
+    }
+    /// Has it got this message, or a copy?
+    pub(super) fn has(&self, message: &Arc<Frozen>) -> bool {
+        self.user().is_some_and(|user| user.copies.has(message, self))
+    }
+    /// It has lost its connection, and waits for another one (XEP-0198).
+    pub fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::Relaxed)
+    }
+    /// It has lost its connection: nobody needs to wait for it.
+    pub(crate) fn sleep(&self) {
+        self.asleep.store(true, Ordering::Relaxed);
+        self.mailbox.sleep();
+    }
+    /// It has a connection again.
+    pub(crate) fn wake(&self) {
+        self.asleep.store(false, Ordering::Relaxed);
+        self.mailbox.wake();
+    }
+    /// What makes it resumable, if anything does.
+    pub(crate) fn resumable(&self) -> Option<&Resumable> {
+        self.resumable.get().map(|resumable| &**resumable)
+    }
+    /// Makes it resumable; the first time counts.
+    pub(crate) fn set_resumable(&self, resumable: Resumable) {
+        let _ = self.resumable.set(Box::new(resumable));
+    }
     /// Ends the session from outside; the stream error is sent before the close. The first reason stands.
     pub fn cut(&self, reason: StreamError) {
         self.cut.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
@@ -159,6 +243,8 @@ pub struct User {
     blocked: Mutex<Arc<BlockList>>,
     /// Messages that several of its sessions got.
     pub(super) copies: Copies,
+    /// What was copied as sent.
+    pub(super) sent: SentCopies,
 }
 
 impl User {
@@ -183,7 +269,7 @@ impl User {
 
 /// What became of a bind.
 pub enum Binding {
-    /// It is bound; this session had the same resource and is to be cut.
+    /// It is bound; this session had the same resource, or made room, and is to be cut.
     Bound(Option<Arc<Session>>),
     /// The account has as many sessions as it may.
     Full,
@@ -192,7 +278,7 @@ pub enum Binding {
 /// All sessions.
 pub struct Users {
     shards: Vec<Mutex<HashMap<BareJid, Arc<User>>>>,
-    hasher: RandomState,
+    pub(super) hasher: RandomState,
     open: AtomicUsize,
     fewer: Notify,
     /// Accounts whose unread messages of a session that ended are being handed on.
@@ -238,10 +324,14 @@ impl Users {
         let user = shard.entry(account).or_default().clone();
         let mut sessions = user.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let same = sessions.iter().position(|s| s.jid.resource() == session.jid.resource());
-        if same.is_none() && sessions.len() >= max_resources {
+        // A session that only waits for its client to come back makes room, the oldest first.
+        let room = || sessions.iter().position(|s| s.is_asleep());
+        let given = if sessions.len() >= max_resources { same.or_else(room) } else { same };
+        if given.is_none() && sessions.len() >= max_resources {
             return Binding::Full;
         }
-        let replaced = same.map(|at| sessions.swap_remove(at));
+        // Not swapped: the order is that of their age.
+        let replaced = given.map(|at| sessions.remove(at));
         let _ = session.user.set(user.clone());
         sessions.push(session.clone());
         self.open.fetch_add(1, Ordering::Relaxed);

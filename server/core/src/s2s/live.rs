@@ -257,8 +257,9 @@ impl Live {
     async fn handle(&mut self, happened: Happened) -> Result<(), End> {
         match happened {
             Happened::Event(event) => self.receive(event).await?,
-            Happened::Ready(Ready::Step(step)) => self.apply(step),
-            Happened::Ready(Ready::Answer(answer)) => self.apply(crate::router::Step::Answer(answer)),
+            Happened::Ready(Ready::Step(_, step)) => self.apply(step),
+            Happened::Ready(Ready::Answer(_, answer)) => self.apply(crate::router::Step::Answer(answer)),
+            Happened::Ready(Ready::Rested) => {}
             Happened::Ready(Ready::Streamed(stanza)) => self.streamed(&stanza),
             Happened::Filled => self.bring().await,
             Happened::Written => self.written().await,

@@ -3,12 +3,12 @@
 
 use minidom::{Element, rxml::xml_ncname};
 
-use crate::{Bindings, Inline, Mechanism, ns};
+use crate::{Bindings, Inline, Mechanism, TokenOffer, fast, ns};
 
 pub(super) fn features(offered: &[Mechanism], bindings: &Bindings, inline: &Inline) -> Element {
     Element::builder("features", ns::STREAM)
         .append(Element::builder("mechanisms", ns::SASL).append_all(mechanisms(offered, ns::SASL)).build())
-        .append(authentication(offered, inline))
+        .append(authentication(offered, bindings, inline))
         .append_all(bindings.feature())
         .build()
 }
@@ -18,9 +18,13 @@ fn mechanisms<'a>(offered: &'a [Mechanism], ns: &'static str) -> impl Iterator<I
 }
 
 /// XEP-0388 section 2.1.
-fn authentication(offered: &[Mechanism], inline: &Inline) -> Element {
-    let nested =
-        Element::builder("inline", ns::SASL2).append(bind(&inline.bind2)).append_all(inline.sasl2.iter().cloned()).build();
+fn authentication(offered: &[Mechanism], bindings: &Bindings, inline: &Inline) -> Element {
+    let fast = (inline.tokens == TokenOffer::On).then(|| fast::feature(bindings)).flatten();
+    let nested = Element::builder("inline", ns::SASL2)
+        .append(bind(&inline.bind2))
+        .append_all(inline.sasl2.iter().cloned())
+        .append_all(fast)
+        .build();
     Element::builder("authentication", ns::SASL2).append_all(mechanisms(offered, ns::SASL2)).append(nested).build()
 }
 

@@ -15,17 +15,17 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jid::{BareJid, NodePart};
 use minidom::Element;
 
-pub use outcome::{Action, Authenticated, Failed, Flavour, Granted, Lookup, StreamFault};
+pub use outcome::{Action, Authenticated, Failed, Flavour, Granted, Lookup, Method, StreamFault};
 pub use request::UserAgent;
 
 use crate::{
-    Bindings, Claim, Condition, Credentials, Entropy, Host, Mechanism, TlsVersion,
+    Bindings, Claim, Condition, Credentials, Entropy, Host, Mechanism, Redeemed, TlsVersion, TokenError, TokenOffer,
     entropy::random,
     offer,
     scram::{self, Account, Challenged, Opening, ScramError, Terms},
     xml,
 };
-use request::Request;
+use request::{Request, TokenRequest};
 
 /// Random bytes in our half of the nonce.
 const NONCE_LEN: usize = 18;
@@ -57,6 +57,8 @@ enum State {
     Begun(Box<Request>),
     /// The caller looks up the keys.
     LookingUp(Box<Pending>),
+    /// The caller looks whether a token is right.
+    Redeeming(Box<TokenRequest>),
     /// The proof is awaited.
     Challenged(Box<Request>, Box<Challenged>),
     /// Authenticated, or the stream is to be closed.
@@ -132,15 +134,40 @@ impl Negotiation {
         Action::Send(xml::challenge(flavour, &message))
     }
 
-    /// Answers [`Action::Lookup`] with "not now": the throttle refuses, or the store cannot be read.
+    /// Answers [`Action::Token`].
+    pub fn redeemed(&mut self, outcome: Result<Redeemed, TokenError>) -> Action {
+        let State::Redeeming(request) = core::mem::replace(&mut self.state, State::Idle) else {
+            return self.close(StreamFault::InternalServerError);
+        };
+        match outcome {
+            Ok(redeemed) => {
+                self.state = State::Done;
+                Action::Authenticated(Box::new(request.authenticated(redeemed)))
+            }
+            Err(TokenError::Expired) => self.fail(Flavour::Sasl2, Condition::CredentialsExpired),
+            Err(TokenError::Wrong) => self.failed(Flavour::Sasl2, Condition::NotAuthorized, None, Some(request.username)),
+        }
+    }
+
+    /// Answers [`Action::Lookup`] or [`Action::Token`] with "not now": the throttle refuses, or the store cannot be read.
     pub fn throttled(&mut self) -> Action {
         match core::mem::replace(&mut self.state, State::Idle) {
             State::LookingUp(pending) => self.fail(pending.request.flavour, Condition::TemporaryAuthFailure),
+            State::Redeeming(_) => self.fail(Flavour::Sasl2, Condition::TemporaryAuthFailure),
             _ => self.close(StreamFault::InternalServerError),
         }
     }
 
     fn begin(&mut self, flavour: Flavour, element: Element) -> Action {
+        let tokens = flavour == Flavour::Sasl2 && self.host.inline.tokens == TokenOffer::On;
+        match TokenRequest::parse(&element, &self.connection.bindings).filter(|_| tokens) {
+            Some(Ok((request, attempt))) => {
+                self.state = State::Redeeming(Box::new(request));
+                return Action::Token(Box::new(attempt));
+            }
+            Some(Err(condition)) => return self.fail(flavour, condition),
+            None => {}
+        }
         let (request, initial) = match Request::parse(flavour, element, &self.offered) {
             Ok(parsed) => parsed,
             Err(condition) => return self.fail(flavour, condition),
@@ -245,6 +272,7 @@ impl State {
             Self::Idle | Self::Done => None,
             Self::Begun(request) | Self::Challenged(request, _) => Some(request.flavour),
             Self::LookingUp(pending) => Some(pending.request.flavour),
+            Self::Redeeming(_) => Some(Flavour::Sasl2),
         }
     }
 }

@@ -4,7 +4,7 @@ use jid::{Jid, NodePart};
 use minidom::Element;
 
 use super::UserAgent;
-use crate::{Bind2Request, ClientKey, Condition, Mechanism, ns, xml};
+use crate::{Attempt, Bind2Request, ClientKey, Condition, Mechanism, TokenMechanism, ns, xml};
 
 /// The profile that a client chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +33,9 @@ pub enum Action {
     /// Ask the throttle, then the store, for this account; answer with
     /// [`credentials`](crate::Negotiation::credentials) or [`throttled`](crate::Negotiation::throttled).
     Lookup(Lookup),
+    /// Ask the throttle, then see whether this token is one; answer with [`redeemed`](crate::Negotiation::redeemed) or
+    /// [`throttled`](crate::Negotiation::throttled).
+    Token(Box<Attempt>),
     /// The client is who it says. Tell the throttle, bind what is asked for, send [`Authenticated::success`].
     Authenticated(Box<Authenticated>),
     /// Send the failure; close the stream if it says so.
@@ -84,15 +87,24 @@ impl StreamFault {
     }
 }
 
-/// A client that has proven to know the password.
+/// How a client has proven itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// By the password.
+    Password(Mechanism),
+    /// By a token; with the mechanism of the one that is to take its place, when it is time.
+    Token(Option<TokenMechanism>),
+}
+
+/// A client that has proven itself.
 #[derive(Debug)]
 pub struct Authenticated {
     /// The account.
     pub username: NodePart,
     /// How.
-    pub mechanism: Mechanism,
-    /// What can open a sealed archive; drop it where there is none.
-    pub client_key: ClientKey,
+    pub method: Method,
+    /// What can open a sealed archive, where the password was used; drop it where there is none.
+    pub client_key: Option<ClientKey>,
     /// The profile.
     pub flavour: Flavour,
     /// The client installation, in SASL2.
@@ -101,7 +113,7 @@ pub struct Authenticated {
     pub bind: Option<Bind2Request>,
     /// Other requests inside SASL2's `<authenticate/>`, known or not, in the client's order. To be done before `bind`.
     pub inline: Vec<Element>,
-    pub(super) server_final: String,
+    pub(super) server_final: Vec<u8>,
 }
 
 /// The answers to a SASL2 client's requests.

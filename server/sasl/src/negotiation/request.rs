@@ -5,8 +5,15 @@ use jid::NodePart;
 use minidom::Element;
 use xso::FromXml;
 
-use super::{Authenticated, Flavour};
-use crate::{Bind2Request, Condition, Mechanism, bind2::MAX_REQUESTS, ns, scram::Proven, xml};
+use super::{Authenticated, Flavour, Method};
+use crate::{
+    Attempt, Bind2Request, Bindings, ClientId, Condition, Mechanism, Redeemed, TokenMechanism,
+    bind2::MAX_REQUESTS,
+    fast::{self, Fast},
+    ns,
+    scram::Proven,
+    xml,
+};
 
 /// Longest `<software/>` and `<device/>` that is kept, in characters.
 const MAX_DESCRIPTION: usize = 128;
@@ -75,12 +82,7 @@ impl Request {
     fn parse_authenticate(element: Element, offered: &[Mechanism]) -> Result<(Self, Option<Vec<u8>>), Condition> {
         let parsed = Authenticate::try_from(element).map_err(|_| Condition::MalformedRequest)?;
         let mut request = Self::new(Flavour::Sasl2, mechanism(parsed.mechanism.as_deref(), offered)?);
-        if parsed.inline.len() > MAX_REQUESTS {
-            return Err(Condition::MalformedRequest);
-        }
-        let (bind, inline): (Vec<_>, Vec<_>) = parsed.inline.into_iter().partition(|child| child.is("bind", ns::BIND2));
-        request.bind = only_bind(bind)?;
-        request.inline = inline;
+        (request.bind, request.inline) = requests(parsed.inline)?;
         request.user_agent = parsed.user_agent.map(UserAgent::from);
         Ok((request, initial(Flavour::Sasl2, parsed.initial_response)?))
     }
@@ -97,15 +99,72 @@ impl Request {
     pub(super) fn authenticated(self, proven: Proven) -> Option<Authenticated> {
         Some(Authenticated {
             username: self.username?,
-            mechanism: self.mechanism,
-            client_key: proven.client_key,
+            method: Method::Password(self.mechanism),
+            client_key: Some(proven.client_key),
             flavour: self.flavour,
             user_agent: self.user_agent,
             bind: self.bind,
             inline: self.inline,
-            server_final: proven.server_final,
+            server_final: proven.server_final.into_bytes(),
         })
     }
+}
+
+/// A login by token that waits for the word on it.
+pub(super) struct TokenRequest {
+    pub(super) username: NodePart,
+    user_agent: Option<UserAgent>,
+    bind: Option<Bind2Request>,
+    inline: Vec<Element>,
+}
+
+impl TokenRequest {
+    /// `None`: no login by token, or by none that this connection offers.
+    pub(super) fn parse(element: &Element, bindings: &Bindings) -> Option<Result<(Self, Attempt), Condition>> {
+        let wanted = TokenMechanism::from_name(element.attr("mechanism")?)?;
+        let mechanism = TokenMechanism::offered(bindings).find(|offered| *offered == wanted)?;
+        Some(Self::parse_for(mechanism, element.clone(), bindings))
+    }
+
+    fn parse_for(mechanism: TokenMechanism, element: Element, bindings: &Bindings) -> Result<(Self, Attempt), Condition> {
+        let parsed = Authenticate::try_from(element).map_err(|_| Condition::MalformedRequest)?;
+        let (bind, mut inline) = requests(parsed.inline)?;
+        let at = inline.iter().position(|request| request.is("fast", ns::FAST)).ok_or(Condition::MalformedRequest)?;
+        let fast = Fast::try_from(inline.remove(at)).map_err(|_| Condition::MalformedRequest)?;
+        let message = initial(Flavour::Sasl2, parsed.initial_response)?.ok_or(Condition::MalformedRequest)?;
+        let (name, proof) = fast::read(&message).ok_or(Condition::MalformedRequest)?;
+        // A name that no account can have has no tokens either: the answer is the same, and takes as long.
+        let username = NodePart::new(name).map_err(|_| Condition::NotAuthorized)?.into_owned();
+        let user_agent = parsed.user_agent.map(UserAgent::from);
+        let client = user_agent.as_ref().and_then(|agent| agent.id.clone()).map(ClientId).ok_or(Condition::MalformedRequest)?;
+        let binding = mechanism.data(bindings).ok_or(Condition::InvalidMechanism)?.to_vec();
+        let Fast { count, invalidate } = fast;
+        let attempt =
+            Attempt { username: username.clone(), client, mechanism, count, invalidate, proof: proof.to_vec(), binding };
+        Ok((Self { username, user_agent, bind, inline }, attempt))
+    }
+
+    pub(super) fn authenticated(self, redeemed: Redeemed) -> Authenticated {
+        Authenticated {
+            username: self.username,
+            method: Method::Token(redeemed.replace),
+            client_key: None,
+            flavour: Flavour::Sasl2,
+            user_agent: self.user_agent,
+            bind: self.bind,
+            inline: self.inline,
+            server_final: redeemed.answer,
+        }
+    }
+}
+
+/// What a client asks for besides, `<bind/>` apart.
+fn requests(inline: Vec<Element>) -> Result<(Option<Bind2Request>, Vec<Element>), Condition> {
+    if inline.len() > MAX_REQUESTS {
+        return Err(Condition::MalformedRequest);
+    }
+    let (bind, inline): (Vec<_>, Vec<_>) = inline.into_iter().partition(|child| child.is("bind", ns::BIND2));
+    Ok((only_bind(bind)?, inline))
 }
 
 fn mechanism(name: Option<&str>, offered: &[Mechanism]) -> Result<Mechanism, Condition> {

@@ -97,7 +97,7 @@ fn exchange(negotiation: &mut Negotiation, client: &mut Client, flavour: Flavour
 #[test]
 fn features_hold_both_profiles_the_bindings_and_bind_2() {
     let sm = element("<sm xmlns='urn:xmpp:sm:3'/>");
-    let inline = Inline { sasl2: vec![sm], bind2: vec!["urn:xmpp:carbons:2".into()] };
+    let inline = Inline { sasl2: vec![sm], bind2: vec!["urn:xmpp:carbons:2".into()], tokens: TokenOffer::On };
     let host = Host { inline, ..testing::host() };
     let expected = element(
         "<stream:features xmlns:stream='http://etherx.jabber.org/streams'>\
@@ -105,7 +105,8 @@ fn features_hold_both_profiles_the_bindings_and_bind_2() {
         <mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1-PLUS</mechanism><mechanism>SCRAM-SHA-1</mechanism></mechanisms>\
         <authentication xmlns='urn:xmpp:sasl:2'><mechanism>SCRAM-SHA-256-PLUS</mechanism><mechanism>SCRAM-SHA-256</mechanism>\
         <mechanism>SCRAM-SHA-1-PLUS</mechanism><mechanism>SCRAM-SHA-1</mechanism><inline><bind xmlns='urn:xmpp:bind:0'>\
-        <inline><feature var='urn:xmpp:carbons:2'/></inline></bind><sm xmlns='urn:xmpp:sm:3'/></inline></authentication>\
+        <inline><feature var='urn:xmpp:carbons:2'/></inline></bind><sm xmlns='urn:xmpp:sm:3'/><fast xmlns='urn:xmpp:fast:0'>\
+        <mechanism>HT-SHA-256-EXPR</mechanism><mechanism>HT-SHA-256-ENDP</mechanism></fast></inline></authentication>\
         <sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/>\
         <channel-binding type='tls-server-end-point'/></sasl-channel-binding></stream:features>",
     );
@@ -120,7 +121,7 @@ fn every_mechanism_logs_in_by_both_profiles() {
             let Action::Authenticated(done) = exchange(&mut negotiation(), &mut client, flavour, Some(keys())) else {
                 panic!("{mechanism:?} {flavour:?}");
             };
-            assert_eq!((done.username.as_str(), done.mechanism, done.flavour), ("alice", mechanism, flavour));
+            assert_eq!((done.username.as_str(), done.method, done.flavour), ("alice", Method::Password(mechanism), flavour));
             let identity = Jid::new("alice@example.org").unwrap();
             let success = done.success(Granted { identity, bound: None, inline: Vec::new() });
             assert!(success.is("success", flavour.ns()));
@@ -246,7 +247,7 @@ fn an_agent_id_that_is_no_uuid_is_dropped_and_texts_are_cut() {
 fn client_key() -> crate::ClientKey {
     let mut client = Client::new(Mechanism::ScramSha1, "alice", "pencil");
     match exchange(&mut negotiation(), &mut client, Flavour::Sasl1, Some(keys())) {
-        Action::Authenticated(done) => done.client_key,
+        Action::Authenticated(done) => done.client_key.unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -417,6 +418,78 @@ fn the_throttle_answers_before_anything_is_known_of_the_account() {
     assert_eq!((failed.condition, failed.guessed), (Condition::TemporaryAuthFailure, None));
     assert_eq!(closed(negotiation.throttled()), StreamFault::InternalServerError);
     assert_eq!(closed(self::negotiation().credentials(None, &counter())), StreamFault::InternalServerError);
+}
+
+fn with_tokens() -> Negotiation {
+    let inline = Inline { tokens: TokenOffer::On, ..Inline::default() };
+    Negotiation::new(Arc::new(Host { inline, ..testing::host() }), connection())
+}
+
+const AGENT: &str = "<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'><software>S</software></user-agent>";
+
+fn token_login(mechanism: &str, more: &str) -> Element {
+    let data = BASE64_STANDARD.encode([b"alice\0".as_slice(), &[7; 32]].concat());
+    element(&format!(
+        "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='{mechanism}'><initial-response>{data}</initial-response>{more}</authenticate>"
+    ))
+}
+
+#[test]
+fn a_token_that_is_right_logs_in_with_all_that_was_asked_for() {
+    let mut negotiation = with_tokens();
+    let more = format!(
+        "{AGENT}<fast xmlns='urn:xmpp:fast:0'/><bind xmlns='urn:xmpp:bind:0'/><resume xmlns='urn:xmpp:sm:3' h='1' previd='x'/>"
+    );
+    let Action::Token(attempt) = negotiation.receive(token_login("HT-SHA-256-EXPR", &more)) else { panic!("no token") };
+    assert_eq!((attempt.username.as_str(), attempt.client.0.as_str()), ("alice", "d4565fa7-4d72-4749-b3d3-740edbf87770"));
+    let redeemed = Redeemed { answer: vec![1, 2, 3], replace: None };
+    let Action::Authenticated(done) = negotiation.redeemed(Ok(redeemed)) else { panic!("not in") };
+    assert_eq!((done.method, done.inline.len(), done.bind.is_some()), (Method::Token(None), 1, true));
+    let success = done.success(Granted { identity: "alice@example.org".parse().unwrap(), bound: None, inline: Vec::new() });
+    assert_eq!(success.get_child("additional-data", ns::SASL2).unwrap().text(), BASE64_STANDARD.encode([1, 2, 3]));
+}
+
+#[test]
+fn h41_a_token_without_a_channel_or_a_client_is_none() {
+    let fast = "<fast xmlns='urn:xmpp:fast:0'/>";
+    let condition = |mechanism: &str, more: &str| failed(with_tokens().receive(token_login(mechanism, more))).condition;
+    assert_eq!(condition("HT-SHA-256-NONE", &format!("{AGENT}{fast}")), Condition::InvalidMechanism);
+    assert_eq!(condition("HT-SHA-256-EXPR", fast), Condition::MalformedRequest);
+    assert_eq!(condition("HT-SHA-256-EXPR", AGENT), Condition::MalformedRequest);
+    let bare = Connection { bindings: Bindings::default(), ..connection() };
+    let inline = Inline { tokens: TokenOffer::On, ..Inline::default() };
+    let mut unbound = Negotiation::new(Arc::new(Host { inline, ..testing::host() }), bare);
+    assert!(
+        !unbound
+            .features()
+            .get_child("authentication", ns::SASL2)
+            .unwrap()
+            .get_child("inline", ns::SASL2)
+            .unwrap()
+            .has_child("fast", ns::FAST)
+    );
+    assert_eq!(
+        failed(unbound.receive(token_login("HT-SHA-256-EXPR", &format!("{AGENT}{fast}")))).condition,
+        Condition::InvalidMechanism
+    );
+    assert_eq!(
+        failed(negotiation().receive(token_login("HT-SHA-256-EXPR", &format!("{AGENT}{fast}")))).condition,
+        Condition::InvalidMechanism
+    );
+}
+
+#[test]
+fn a_token_that_is_wrong_counts_as_a_guess_and_one_that_is_old_asks_for_the_password() {
+    let login = || token_login("HT-SHA-256-EXPR", &format!("{AGENT}<fast xmlns='urn:xmpp:fast:0' count='1'/>"));
+    let mut negotiation = with_tokens();
+    assert!(matches!(negotiation.receive(login()), Action::Token(_)));
+    let wrong = failed(negotiation.redeemed(Err(TokenError::Wrong)));
+    assert_eq!((wrong.condition, wrong.guessed.as_ref().map(|name| name.as_str())), (Condition::NotAuthorized, Some("alice")));
+    assert!(matches!(negotiation.receive(login()), Action::Token(_)));
+    let old = failed(negotiation.redeemed(Err(TokenError::Expired)));
+    assert_eq!((old.condition, old.guessed), (Condition::CredentialsExpired, None));
+    let mut client = Client::new(Mechanism::ScramSha256, "alice", "pencil");
+    assert!(matches!(exchange(&mut negotiation, &mut client, Flavour::Sasl2, Some(keys())), Action::Authenticated(_)));
 }
 
 proptest! {

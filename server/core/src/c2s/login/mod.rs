@@ -2,15 +2,24 @@
 
 mod authenticate;
 mod bind;
+mod fast;
 mod host;
+mod inline;
 mod plain;
+mod resume;
 
-use super::Established;
-use crate::{router::Router, settings::Auth, stream::talk::Fault};
+use super::{Established, Link};
+use crate::{
+    router::{Router, Session},
+    settings::Auth,
+    sm::{self, Claim},
+    stream::talk::Fault,
+};
 use bocage_api::store::StoreError;
 use bocage_sasl as sasl;
 use bocage_stream::Content;
 use bocage_tls::{Acceptor, Opening as TlsOpening, Plain, Secured};
+use inline::Bound;
 use jid::{BareJid, DomainPart};
 use std::{
     collections::HashMap,
@@ -30,6 +39,24 @@ pub enum Opening {
     Starttls,
     /// XEP-0368.
     Direct,
+}
+
+/// A stream that is through with its negotiation.
+struct Ready {
+    lang: Option<String>,
+    next: Next,
+}
+
+/// What a stream goes on with.
+enum Next {
+    /// A session of its own, with what was asked for on the way.
+    Bound(Arc<Session>, Bound),
+    /// The session of an older stream.
+    Resumed(Claim),
+}
+
+fn link(talk: Talk, lang: Option<String>) -> Link {
+    Link { io: talk.io, reader: talk.reader, out: talk.out, lang }
 }
 
 /// What all logins share.
@@ -74,20 +101,21 @@ impl Login {
         self.hosts.read().unwrap_or_else(PoisonError::into_inner).get(domain).cloned()
     }
 
-    /// Leads one connection to its session; `None` = it ended before.
+    /// Leads one connection to its session; `None` = it ended before, or took over a session that runs already.
     pub async fn run(self: Arc<Self>, plain: Plain<TcpStream>, peer: IpAddr, opening: Opening) -> Option<Box<Established>> {
         let deadline = Instant::now() + self.router.limits.login_timeout;
         // Boxed: the handshake's room would otherwise stay with the task for as long as the session lives.
         let secured = tokio::time::timeout_at(deadline, Box::pin(self.secured(plain, opening))).await.ok()??;
         let mut talk = Talk::new(secured, Content::Client, deadline);
         match Box::pin(authenticate::session(&self, &mut talk, peer)).await {
-            Ok(ready) => Some(Box::new(Established {
-                io: talk.io,
-                reader: talk.reader,
-                out: talk.out,
-                session: ready.session,
-                lang: ready.lang,
-            })),
+            Ok(Ready { lang, next: Next::Bound(session, Bound { acks, inactive, .. }) }) => {
+                Some(Box::new(Established { link: link(talk, lang), session, acks, inactive }))
+            }
+            Ok(Ready { lang, next: Next::Resumed(claim) }) => {
+                // Whoever waited for it is there, or the session has just ended: then this connection ends, too.
+                let _ = claim.take.send(Box::new(link(talk, lang)));
+                None
+            }
             Err(fault) => {
                 self.end(talk, fault).await;
                 None
@@ -126,7 +154,12 @@ impl Login {
         let plans = self.router.plans();
         let features = plans.accounts(domain).map(|plan| plan.at.stream_features.clone()).unwrap_or_default();
         let offered = features.iter().filter(|feature| feature.it.inline().is_some());
-        sasl::Inline { sasl2: Vec::new(), bind2: offered.map(|feature| feature.it.namespace().to_owned()).collect() }
+        let own = inline::FEATURES.iter().map(|&namespace| namespace.to_owned());
+        sasl::Inline {
+            sasl2: vec![sm::feature()],
+            bind2: own.chain(offered.map(|feature| feature.it.namespace().to_owned())).collect(),
+            tokens: if self.router.tokens().are_offered() { sasl::TokenOffer::On } else { sasl::TokenOffer::Off },
+        }
     }
 
     async fn keys(&self, account: &BareJid) -> Result<Option<sasl::Credentials>, StoreError> {

@@ -3,12 +3,16 @@
 //! One session of an account does this at a time; while it does, its mailbox waits, so that what was sent first
 //! arrives first.
 
-use super::Live;
-use crate::{router::FlushClaim, wire};
+use super::{Live, acks::Acks};
+use crate::{
+    router::{FlushClaim, Router},
+    wire,
+};
 use bocage_api::{
     BoxFuture,
     store::{ArchiveRow, Stored},
 };
+use jid::BareJid;
 use std::{
     sync::Arc,
     task::{Context, Poll},
@@ -20,15 +24,22 @@ pub(super) enum Held {
     Idle,
     /// A page is being read.
     Loading(FlushClaim, BoxFuture<'static, Stored<Vec<ArchiveRow>>>),
-    /// A page is in the output.
-    Written(FlushClaim, Vec<i64>),
+    /// A page was written. Without a claim, because the session slept meanwhile, others may hand out the same.
+    Written(Option<FlushClaim>, Page),
     /// What was written is being released.
-    Releasing(FlushClaim, i64, BoxFuture<'static, Stored<()>>),
+    Releasing(Option<FlushClaim>, i64, BoxFuture<'static, Stored<()>>),
 }
 
-/// Whether all of the output reached the client.
+/// Rows that were written.
+pub(super) struct Page {
+    positions: Vec<i64>,
+    /// They have reached the client when it has acknowledged so much; `None`: when the output is empty.
+    count: Option<u32>,
+}
+
+/// Whether a page reached the client.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum AllLeft {
+pub(super) enum Reached {
     Yes,
     No,
 }
@@ -47,14 +58,44 @@ impl Held {
     pub(super) fn is_idle(&self) -> bool {
         matches!(self, Self::Idle)
     }
-    pub(super) fn poll(&mut self, written: bool, cx: &mut Context<'_>) -> Poll<HeldEvent> {
+    pub(super) fn poll(&mut self, reached: impl FnOnce(&Page) -> Reached, cx: &mut Context<'_>) -> Poll<HeldEvent> {
         match self {
             Self::Idle => Poll::Pending,
             Self::Loading(_, page) => page.as_mut().poll(cx).map(HeldEvent::Page),
-            Self::Written(..) if written => Poll::Ready(HeldEvent::Left),
+            Self::Written(_, page) if reached(page) == Reached::Yes => Poll::Ready(HeldEvent::Left),
             Self::Written(..) => Poll::Pending,
             Self::Releasing(_, _, done) => done.as_mut().poll(cx).map(HeldEvent::Released),
         }
+    }
+    /// The session falls asleep: others may hand out what it did not.
+    pub(super) fn sleep(self) -> Self {
+        match self {
+            Self::Idle | Self::Loading(..) => Self::Idle,
+            Self::Written(_, page) => Self::Written(None, page),
+            Self::Releasing(_, last, done) => Self::Releasing(None, last, done),
+        }
+    }
+    /// The session ends: what reached the client is released before another session may look.
+    pub(super) async fn settle(self, router: &Arc<Router>, owner: &BareJid, reached: impl FnOnce(&Page) -> Reached) {
+        let released = match self {
+            Self::Releasing(_claim, _, done) => done.await,
+            Self::Written(_claim, page) if reached(&page) == Reached::Yes => router.release(owner, page.positions).await,
+            _ => Ok(()),
+        };
+        if let Err(error) = released {
+            tracing::warn!(%error, "messages that were handed out will be handed out again");
+        }
+    }
+}
+
+impl Page {
+    /// Has it reached a client whose output is `written` and who acknowledges by `acks`?
+    pub(super) fn reached(&self, written: bool, acks: Option<&Acks>) -> Reached {
+        let has = match (self.count, acks) {
+            (Some(count), Some(acks)) => acks.unacked.is_acknowledged(count),
+            _ => written,
+        };
+        if has { Reached::Yes } else { Reached::No }
     }
 }
 
@@ -69,19 +110,6 @@ impl Live {
         }
     }
 
-    /// The session ends: what reached the client is released before another session may look.
-    pub(super) async fn settle_held(&mut self, all_left: AllLeft) {
-        let owner = self.session.jid.to_bare();
-        let released = match (std::mem::replace(&mut self.held, Held::Idle), all_left) {
-            (Held::Releasing(_claim, _, done), _) => done.await,
-            (Held::Written(_claim, positions), AllLeft::Yes) => self.router.release(&owner, positions).await,
-            _ => Ok(()),
-        };
-        if let Err(error) = released {
-            tracing::warn!(%error, "messages that were handed out will be handed out again");
-        }
-    }
-
     fn load_held(&mut self, claim: FlushClaim, after: i64) {
         let (router, owner) = (self.router.clone(), self.session.jid.to_bare());
         self.held = Held::Loading(claim, Box::pin(async move { router.held(&owner, after).await }));
@@ -90,24 +118,29 @@ impl Live {
     pub(super) fn held_next(&mut self, event: HeldEvent) {
         self.held = match (std::mem::replace(&mut self.held, Held::Idle), event) {
             (Held::Loading(claim, _), HeldEvent::Page(Ok(rows))) if !rows.is_empty() => self.write_page(claim, rows),
-            (Held::Written(claim, positions), HeldEvent::Left) => self.release(claim, positions),
-            (Held::Releasing(claim, last, _), HeldEvent::Released(Ok(()))) => return self.load_held(claim, last),
+            (Held::Written(claim, page), HeldEvent::Left) => self.release(claim, page.positions),
+            (Held::Releasing(claim, last, _), HeldEvent::Released(Ok(()))) => return self.load_next(claim, last),
             // Nothing left, or the store failed: what is not released comes again with the next session.
             _ => Held::Idle,
         };
+    }
+
+    fn load_next(&mut self, claim: Option<FlushClaim>, last: i64) {
+        if let Some(claim) = claim.or_else(|| self.router.claim_flush(&self.session.jid.to_bare())) {
+            self.load_held(claim, last);
+        }
     }
 
     fn write_page(&mut self, claim: FlushClaim, rows: Vec<ArchiveRow>) -> Held {
         let positions = rows.iter().map(|row| row.position).collect();
         let host = self.session.jid.domain().as_str().to_owned();
         for row in rows {
-            let frozen = Arc::new(wire::thaw(row, &host));
-            self.output.stored(&frozen);
+            self.put_row(Arc::new(wire::thaw(row, &host)));
         }
-        Held::Written(claim, positions)
+        Held::Written(Some(claim), Page { positions, count: self.put_so_far() })
     }
 
-    fn release(&self, claim: FlushClaim, positions: Vec<i64>) -> Held {
+    fn release(&self, claim: Option<FlushClaim>, positions: Vec<i64>) -> Held {
         let (router, owner) = (self.router.clone(), self.session.jid.to_bare());
         let last = positions.iter().copied().max().unwrap_or_default();
         Held::Releasing(claim, last, Box::pin(async move { router.release(&owner, positions).await }))

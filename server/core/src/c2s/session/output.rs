@@ -38,10 +38,6 @@ impl Output {
             self.messages.push(stanza.clone());
         }
     }
-    /// Adds a message that the store still has: it need not be remembered.
-    pub(crate) fn stored(&mut self, stanza: &Frozen) {
-        self.untracked(stanza, None);
-    }
     /// Adds a stanza that somebody else remembers.
     pub(crate) fn untracked(&mut self, stanza: &Frozen, instead: Option<&str>) {
         wire::write_stanza(&mut self.bytes, stanza, instead);

@@ -1,7 +1,11 @@
 //! The arms of a session, in the order in which they are looked at.
 
-use super::{End, Live, held::HeldEvent, work::Ready};
-use crate::{mailbox::Wanted, router::Step, stream::poll_event};
+use super::{
+    End, Live,
+    held::{HeldEvent, Reached},
+    work::Ready,
+};
+use crate::{mailbox::Wanted, router::Step, sm::Entry, stream::poll_event};
 use bocage_api::{Frozen, Stanza};
 use bocage_stream::{Event, StreamError};
 use std::{
@@ -12,8 +16,8 @@ use std::{
 /// What happened.
 pub(super) enum Happened {
     Event(Event),
-    Step(Step),
-    Answer(Box<Stanza>),
+    Step(Entry, Step),
+    Answer(Entry, Box<Stanza>),
     Streamed(Arc<Frozen>),
     Mail,
     Held(HeldEvent),
@@ -48,6 +52,7 @@ impl Live {
         if self.output.is_empty() {
             return Poll::Pending;
         }
+        self.ask();
         match self.output.poll_write(&mut self.io, cx) {
             Poll::Ready(Ok(())) => Poll::Ready(Happened::Progress),
             Poll::Ready(Err(_)) => Poll::Ready(Happened::End(End::Lost)),
@@ -55,8 +60,16 @@ impl Live {
         }
     }
 
-    /// A client that does not read can still be cut.
-    fn poll_calls(&self, cx: &mut Context<'_>) -> Poll<Happened> {
+    /// A client that does not read can still be cut, and holds up nobody: what began for it goes on.
+    fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        if let Some(work) = &mut self.work
+            && let Poll::Ready(Ready::Step(entry, step)) = work.poll_steps(cx)
+        {
+            return Poll::Ready(Happened::Step(entry, step));
+        }
+        if let Poll::Ready(event) = self.held.poll(|_| Reached::No, cx) {
+            return Poll::Ready(Happened::Held(event));
+        }
         self.session.mailbox.poll_filled(cx, Wanted::Calls).map(|()| Happened::Mail)
     }
 
@@ -64,17 +77,19 @@ impl Live {
     fn poll_inside(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
         if let Some(work) = &mut self.work {
             match work.poll(cx) {
-                Poll::Ready(Ready::Step(step)) => return Poll::Ready(Happened::Step(step)),
-                Poll::Ready(Ready::Answer(answer)) => return Poll::Ready(Happened::Answer(answer)),
+                Poll::Ready(Ready::Step(entry, step)) => return Poll::Ready(Happened::Step(entry, step)),
+                Poll::Ready(Ready::Answer(entry, answer)) => return Poll::Ready(Happened::Answer(entry, answer)),
+                Poll::Ready(Ready::Rested) => return Poll::Ready(Happened::Progress),
                 Poll::Ready(Ready::Streamed(stanza)) => return Poll::Ready(Happened::Streamed(stanza)),
                 Poll::Pending if work.is_idle() => self.work = None,
                 Poll::Pending => {}
             }
         }
-        if let Poll::Ready(event) = self.held.poll(self.output.is_empty(), cx) {
+        let (written, acks) = (self.output.is_empty(), self.acks.as_deref());
+        if let Poll::Ready(event) = self.held.poll(|page| page.reached(written, acks), cx) {
             return Poll::Ready(Happened::Held(event));
         }
-        let wanted = if self.held.is_idle() { Wanted::Mail } else { Wanted::Calls };
+        let wanted = if self.held.is_idle() && !self.is_full() { Wanted::Mail } else { Wanted::Calls };
         if self.session.mailbox.poll_filled(cx, wanted).is_ready() {
             return Poll::Ready(Happened::Mail);
         }

@@ -1,12 +1,18 @@
 //! What a bound client may send, and where it goes (checkpoints 2 to 4 of a stanza's way).
 
-use super::{End, Live, work::Work};
+use super::{
+    End, Live,
+    acks::send,
+    csi::{CSI, Urgency},
+    work::Work,
+};
 use crate::{
     c2s::errors,
     ingress,
-    mailbox::{Address, More},
+    mailbox::{Address, Mail, More},
     presence,
     router::{IqJob, Router, Session, Step},
+    sm::{Entry, SM},
     wire,
 };
 use bocage_api::{Kind, SessionView, Stanza, StanzaError, Verdict};
@@ -28,6 +34,13 @@ impl Live {
     }
 
     fn element(&mut self, element: Element) -> Result<(), End> {
+        if element.has_ns(SM) {
+            return self.managed(element);
+        }
+        if element.has_ns(CSI) {
+            self.attended(&element);
+            return Ok(());
+        }
         if !element.has_ns(bocage_api::ns::CLIENT) {
             return self.nonza(&element);
         }
@@ -36,12 +49,14 @@ impl Live {
             Some(Err(refused)) => {
                 let mut stanza = refused.stanza;
                 stanza.from = None;
-                if let Some(answer) = stanza.bounce(&refused.error) {
-                    self.write(answer);
-                }
+                let entry = self.enter();
+                self.apply(entry, Step::bounce(&stanza, &refused.error));
                 Ok(())
             }
-            Some(Ok(stanza)) => self.stanza(stanza),
+            Some(Ok(stanza)) => {
+                let entry = self.enter();
+                self.stanza(entry, stanza)
+            }
         }
     }
 
@@ -61,71 +76,68 @@ impl Live {
         }
     }
 
-    fn stanza(&mut self, mut stanza: Stanza) -> Result<(), End> {
+    fn stanza(&mut self, entry: Entry, mut stanza: Stanza) -> Result<(), End> {
         ingress::stamp(&mut stanza, &self.session.jid).map_err(|ingress::InvalidFrom| End::Error(errors::invalid_from()))?;
         if stanza.lang.is_none() && !matches!(stanza.kind, Kind::Iq(_)) {
             stanza.lang.clone_from(&self.lang);
         }
         let plans = self.router.plans();
         ingress::strip(&mut stanza, &plans);
-        if ingress::is_forged_push(&stanza) {
-            self.bounce(&stanza, &StanzaError::service_unavailable());
-            return Ok(());
-        }
-        if let Some(plan) = plans.accounts(self.session.jid.domain().as_str()) {
-            match plan.client_sends(SessionView { jid: &self.session.jid }, &mut stanza) {
-                Verdict::Pass => {}
-                Verdict::Drop => return Ok(()),
-                Verdict::Bounce(error) => {
-                    self.bounce(&stanza, &error);
-                    return Ok(());
-                }
-            }
-        }
-        match self.router.let_out(&self.session, stanza, on_its_way) {
-            Ok(stanza) => self.go(stanza),
-            Err(step) => self.apply(step),
+        let verdict = match plans.accounts(self.session.jid.domain().as_str()) {
+            _ if ingress::is_forged_push(&stanza) => Verdict::Bounce(StanzaError::service_unavailable()),
+            Some(plan) => plan.client_sends(SessionView { jid: &self.session.jid }, &mut stanza),
+            None => Verdict::Pass,
+        };
+        match verdict {
+            Verdict::Pass => match self.router.let_out(&self.session, stanza, on_its_way) {
+                Ok(stanza) => self.go(entry, stanza),
+                Err(step) => self.apply(entry, step),
+            },
+            Verdict::Drop => self.done(entry),
+            Verdict::Bounce(error) => self.apply(entry, Step::bounce(&stanza, &error)),
         }
         Ok(())
     }
 
-    fn go(&mut self, stanza: Stanza) {
+    fn go(&mut self, entry: Entry, stanza: Stanza) {
         let step = match stanza.kind {
             Kind::Presence(kind) => presence::from_client(&self.router, &self.session, kind, stanza),
-            Kind::Message(_) => self.router.route(stanza),
+            Kind::Message(_) => {
+                self.router.copy_sent(&self.session, &stanza);
+                self.router.route(stanza)
+            }
             Kind::Iq(_) => match self.router.iq(stanza) {
                 IqJob::Step(step) => step,
                 IqJob::Service(namespace, mut job) => {
                     job.default_lang(self.lang.as_deref());
-                    self.work().iq(namespace, *job);
+                    self.work().iq(namespace, entry, *job);
                     return;
                 }
             },
         };
-        self.apply(step);
+        self.apply(entry, step);
     }
 
-    pub(super) fn apply(&mut self, step: Step) {
+    /// What a stanza led to, so far.
+    pub(super) fn apply(&mut self, entry: Entry, step: Step) {
         match step {
+            Step::Wait(later) => return self.work().wait(entry, later),
+            Step::Commit(later) => return self.work().commit(entry, later),
             Step::Done => {}
-            Step::Answer(answer) => self.write(*answer),
-            Step::Wait(later) => self.work().wait(later),
-            Step::Commit(later) => self.work().commit(later),
+            Step::Answer(answer) => {
+                self.router.copy_own_error(&self.session, &answer);
+                self.write(*answer);
+            }
             Step::Pressure(slow) => self.work().pause(Box::pin(async move {
                 // Whoever is still slow after that meets the hard bound.
                 let _ = tokio::time::timeout(PRESSURE_PAUSE, slow.mailbox.drained()).await;
             })),
         }
-    }
-
-    fn bounce(&mut self, stanza: &Stanza, error: &StanzaError) {
-        if let Some(answer) = stanza.bounce(error) {
-            self.write(answer);
-        }
+        self.done(entry);
     }
 
     pub(super) fn write(&mut self, stanza: Stanza) {
-        self.output.stanza(&Arc::new(wire::freeze_for_wire(stanza)), None);
+        self.put(&Mail { stanza: Arc::new(wire::freeze_for_wire(stanza)), address: Address::Own });
     }
 
     /// Mail into the output, as much as it takes; a cut ends the session, a call for held messages begins their flush.
@@ -134,16 +146,20 @@ impl Live {
         if self.session.mailbox.take_flush_held() {
             self.begin_held();
         }
-        if self.held.is_idle() && !self.output.is_high() {
-            let Self { session, output, bare, .. } = self;
+        if self.held.is_idle() && !self.output.is_high() && !self.is_full() {
+            let Self { session, output, acks, bare, inactive, .. } = self;
             session.mailbox.drain(|mail| {
-                let instead = match mail.address {
-                    Address::Own => None,
-                    Address::Bare => Some(&**bare),
-                    Address::Full => Some(session.jid.as_str()),
-                };
-                output.stanza(&mail.stanza, instead);
-                if output.is_high() { More::Enough } else { More::Yes }
+                if let Some(inactive) = inactive {
+                    if inactive.sort(mail, session) == Urgency::Later {
+                        return More::Yes;
+                    }
+                    for waited in inactive.take() {
+                        send(output, acks, &waited, waited.address.instead(bare, session));
+                    }
+                }
+                send(output, acks, mail, mail.address.instead(bare, session));
+                let full = acks.as_ref().is_some_and(|acks| acks.unacked.is_full());
+                if full || output.is_high() { More::Enough } else { More::Yes }
             });
         }
         Ok(())
@@ -158,6 +174,10 @@ impl Live {
 fn on_its_way(router: &Arc<Router>, session: &Arc<Session>, stanza: Stanza) -> Step {
     match stanza.kind {
         Kind::Presence(kind) => presence::from_client(router, session, kind, stanza),
-        Kind::Message(_) | Kind::Iq(_) => router.route(stanza),
+        Kind::Message(_) => {
+            router.copy_sent(session, &stanza);
+            router.route(stanza)
+        }
+        Kind::Iq(_) => router.route(stanza),
     }
 }

@@ -2,12 +2,17 @@
 
 use crate::{
     router::{Router, ServiceJob, Step},
+    sm::Entry,
     wire,
 };
 use bocage_api::{BoxFuture, Frozen, Reply, Stanza};
-use futures_util::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
+use futures_util::{
+    FutureExt,
+    stream::{FuturesOrdered, FuturesUnordered, StreamExt},
+};
 use std::{
     collections::VecDeque,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -22,17 +27,30 @@ const REPLY_BUFFER: usize = 64;
 
 type Replies = (mpsc::Sender<Arc<Frozen>>, mpsc::Receiver<Arc<Frozen>>);
 
-/// Work under way.
+/// A step that follows from a stanza.
+struct Later {
+    entry: Entry,
+    step: BoxFuture<'static, Step>,
+}
+impl Future for Later {
+    type Output = (Entry, Step);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let entry = self.entry;
+        self.step.as_mut().poll(cx).map(|step| (entry, step))
+    }
+}
+
+/// Work under way. Everything says whose end it is: what came in is acknowledged when it has come to its end.
 pub(crate) struct Work {
     /// Iqs that may be under way or queued.
     most_iqs: usize,
-    /// A fact is missing: nothing is read until it is there.
-    waiting: Option<BoxFuture<'static, Step>>,
-    commits: FuturesOrdered<BoxFuture<'static, Step>>,
-    iqs: FuturesUnordered<BoxFuture<'static, (String, Stanza)>>,
+    /// A fact is missing: nothing is read until it is there. Only answers of something older queue up here.
+    waiting: VecDeque<Later>,
+    commits: FuturesOrdered<Later>,
+    iqs: FuturesUnordered<BoxFuture<'static, (String, Entry, Stanza)>>,
     running: Vec<String>,
-    answers: VecDeque<Stanza>,
-    queued: VecDeque<(String, ServiceJob)>,
+    answers: VecDeque<(Entry, Stanza)>,
+    queued: VecDeque<(String, Entry, ServiceJob)>,
     replies: Option<Replies>,
     /// The session's senders-side brake: a slow recipient, or the rate.
     pause: Option<BoxFuture<'static, ()>>,
@@ -40,8 +58,10 @@ pub(crate) struct Work {
 
 /// What became ready.
 pub(crate) enum Ready {
-    Step(Step),
-    Answer(Box<Stanza>),
+    Step(Entry, Step),
+    Answer(Entry, Box<Stanza>),
+    /// The sender's pause is over.
+    Rested,
     Streamed(Arc<Frozen>),
 }
 
@@ -56,7 +76,7 @@ impl Work {
     pub(crate) fn with_iqs(most_iqs: usize) -> Self {
         Self {
             most_iqs,
-            waiting: None,
+            waiting: VecDeque::new(),
             commits: FuturesOrdered::new(),
             iqs: FuturesUnordered::new(),
             running: Vec::new(),
@@ -66,29 +86,25 @@ impl Work {
             pause: None,
         }
     }
-    pub(crate) fn wait(&mut self, later: BoxFuture<'static, Step>) {
-        match self.waiting.take() {
-            // Only an answer of something older can get here: behind it.
-            Some(first) => self.commits.push_back(Box::pin(async move { settle(first.await, later).await })),
-            None => self.waiting = Some(later),
-        }
+    pub(crate) fn wait(&mut self, entry: Entry, later: BoxFuture<'static, Step>) {
+        self.waiting.push_back(Later { entry, step: later });
     }
-    pub(crate) fn commit(&mut self, later: BoxFuture<'static, Step>) {
-        self.commits.push_back(later);
+    pub(crate) fn commit(&mut self, entry: Entry, later: BoxFuture<'static, Step>) {
+        self.commits.push_back(Later { entry, step: later });
     }
     pub(crate) fn pause(&mut self, until: BoxFuture<'static, ()>) {
         self.pause = Some(until);
     }
     /// May the session read on?
     pub(crate) fn admits(&self) -> bool {
-        self.waiting.is_none()
+        self.waiting.is_empty()
             && self.pause.is_none()
             && self.commits.len() < WINDOW
             && self.running.len() + self.queued.len() < self.most_iqs
     }
     /// Nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_none()
+        self.waiting.is_empty()
             && self.pause.is_none()
             && self.commits.is_empty()
             && self.iqs.is_empty()
@@ -100,80 +116,83 @@ impl Work {
     }
 
     /// Starts an iq, or queues it behind those of its namespace.
-    pub(crate) fn iq(&mut self, namespace: String, job: ServiceJob) {
+    pub(crate) fn iq(&mut self, namespace: String, entry: Entry, job: ServiceJob) {
         if self.running.contains(&namespace) {
-            self.queued.push_back((namespace, job));
+            self.queued.push_back((namespace, entry, job));
         } else {
-            self.start(namespace, job);
+            self.start(namespace, entry, job);
         }
     }
-    fn start(&mut self, namespace: String, job: ServiceJob) {
+    fn start(&mut self, namespace: String, entry: Entry, job: ServiceJob) {
         self.running.push(namespace.clone());
         let (buffer, _) = self.replies.get_or_insert_with(|| mpsc::channel(REPLY_BUFFER));
         let reply = Reply::new(buffer.clone(), wire::freeze_for_wire);
-        self.iqs.push(Box::pin(async move { (namespace, job.answer(reply).await) }));
+        self.iqs.push(Box::pin(async move { (namespace, entry, job.answer(reply).await) }));
     }
     fn ended(&mut self, namespace: &str) {
         self.running.retain(|running| running != namespace);
-        if let Some(at) = self.queued.iter().position(|(queued, _)| queued == namespace)
-            && let Some((namespace, job)) = self.queued.remove(at)
+        if let Some(at) = self.queued.iter().position(|(queued, ..)| queued == namespace)
+            && let Some((namespace, entry, job)) = self.queued.remove(at)
         {
-            self.start(namespace, job);
+            self.start(namespace, entry, job);
         }
     }
 
     /// What is ready. Streamed stanzas come before the result that they belong to.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ready> {
-        if let Some(waiting) = &mut self.waiting
-            && let Poll::Ready(step) = waiting.as_mut().poll(cx)
-        {
-            self.waiting = None;
-            return Poll::Ready(Ready::Step(step));
-        }
-        if let Poll::Ready(Some(step)) = self.commits.poll_next_unpin(cx) {
-            return Poll::Ready(Ready::Step(step));
+        if let Poll::Ready(ready) = self.poll_steps(cx) {
+            return Poll::Ready(ready);
         }
         if let Some(ready) = self.poll_iqs(cx) {
             return Poll::Ready(ready);
         }
         if self.pause.as_mut().is_some_and(|pause| pause.as_mut().poll(cx).is_ready()) {
             self.pause = None;
-            return Poll::Ready(Ready::Step(Step::Done));
+            return Poll::Ready(Ready::Rested);
+        }
+        Poll::Pending
+    }
+
+    /// Facts and commits alone: they hold what others wait for, and are driven whether or not there is room for answers.
+    pub(crate) fn poll_steps(&mut self, cx: &mut Context<'_>) -> Poll<Ready> {
+        // Commits that are new are queued by their first poll: before anything that waits behind them goes on.
+        if let Poll::Ready(Some((entry, step))) = self.commits.poll_next_unpin(cx) {
+            return Poll::Ready(Ready::Step(entry, step));
+        }
+        if let Some(waiting) = self.waiting.front_mut()
+            && let Poll::Ready((entry, step)) = waiting.poll_unpin(cx)
+        {
+            self.waiting.pop_front();
+            return Poll::Ready(Ready::Step(entry, step));
         }
         Poll::Pending
     }
 
     /// Answers wait until all that was streamed ahead of them is out.
     fn poll_iqs(&mut self, cx: &mut Context<'_>) -> Option<Ready> {
-        while let Poll::Ready(Some((namespace, answer))) = self.iqs.poll_next_unpin(cx) {
+        while let Poll::Ready(Some((namespace, entry, answer))) = self.iqs.poll_next_unpin(cx) {
             self.ended(&namespace);
-            self.answers.push_back(answer);
+            self.answers.push_back((entry, answer));
         }
         match self.replies.as_mut().map(|(_, buffer)| buffer.poll_recv(cx)) {
             Some(Poll::Ready(Some(stanza))) => Some(Ready::Streamed(stanza)),
-            _ => self.answers.pop_front().map(|answer| Ready::Answer(Box::new(answer))),
+            _ => self.answers.pop_front().map(|(entry, answer)| Ready::Answer(entry, Box::new(answer))),
         }
     }
 
     /// Drives everything that was accepted to its end: nobody reads the answers any more, but what was to be stored is.
     pub(crate) async fn settle(mut self, router: &Arc<Router>) {
-        if let Some(waiting) = self.waiting.take() {
-            router.finish(Step::Wait(waiting)).await;
-        }
-        while let Some(step) = self.commits.next().await {
-            router.finish(step).await;
+        loop {
+            while let Some((_, step)) = self.commits.next().await {
+                router.finish(step).await;
+            }
+            let Some(waiting) = self.waiting.pop_front() else { break };
+            router.finish(waiting.step.await).await;
         }
         self.replies = None;
-        while let Some((namespace, _)) = self.iqs.next().await {
+        while let Some((namespace, ..)) = self.iqs.next().await {
             self.ended(&namespace);
             self.replies = None;
         }
     }
-}
-
-async fn settle(mut step: Step, last: BoxFuture<'static, Step>) -> Step {
-    while let Step::Wait(later) | Step::Commit(later) = step {
-        step = later.await;
-    }
-    last.await
 }

@@ -11,6 +11,7 @@ use crate::{
         federation,
         links::settle,
     },
+    sm::Entry,
 };
 use bocage_api::{Frozen, Kind, LinkView, Stanza, Verdict as Filtered};
 use bocage_stream::{Condition, Event, StreamError, ns::DIALBACK};
@@ -92,7 +93,7 @@ impl Live {
                 IqJob::Step(step) => step,
                 IqJob::Service(lane, job) => {
                     let lane = format!("{lane} {}", job.asker());
-                    self.work.iq(lane, *job);
+                    self.work.iq(lane, Entry::NONE, *job);
                     return;
                 }
             },
@@ -106,11 +107,11 @@ impl Live {
             Step::Done => {}
             // Answers go the way of all stanzas; none of them can be answered again.
             Step::Answer(answer) => match self.federation.router.route(*answer) {
-                Step::Wait(later) | Step::Commit(later) => self.work.commit(later),
+                Step::Wait(later) | Step::Commit(later) => self.work.commit(Entry::NONE, later),
                 Step::Done | Step::Pressure(_) | Step::Answer(_) => {}
             },
-            Step::Wait(later) => self.work.wait(later),
-            Step::Commit(later) => self.work.commit(later),
+            Step::Wait(later) => self.work.wait(Entry::NONE, later),
+            Step::Commit(later) => self.work.commit(Entry::NONE, later),
             Step::Pressure(slow) => self.work.pause(Box::pin(async move {
                 let _ = tokio::time::timeout(PRESSURE_PAUSE, slow.mailbox.drained()).await;
             })),

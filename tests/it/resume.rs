@@ -1,0 +1,142 @@
+//! Stream management (XEP-0198): what is acknowledged, what is sent again, and sessions that outlive their connections.
+
+use bocage_tests::{Person, Raw, Village, soon, text};
+
+const RESUMABLE: &str = "<bind xmlns='urn:xmpp:bind:0'><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>";
+
+/// A session that can be resumed, and its id. It has presence, and what that echoed is acknowledged.
+async fn resumable(village: &Village, name: &str) -> (Raw, String) {
+    let (mut raw, answer) = Raw::login(village, name, RESUMABLE).await;
+    let id = answer.split_once("<enabled").unwrap().1.split_once(" id='").unwrap().1.split_once('\'').unwrap().0.to_owned();
+    assert!(id.len() >= 32, "{id}");
+    raw.until("</stream:features>").await;
+    raw.send("<presence/>").await;
+    raw.until("<r xmlns='urn:xmpp:sm:3'/>").await;
+    raw.send("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+    (raw, id)
+}
+
+/// A new connection that asks for the session `id`, having `h`.
+async fn resume(village: &Village, name: &str, id: &str, h: u32) -> (Raw, String) {
+    let request = format!("<resume xmlns='urn:xmpp:sm:3' previd='{id}' h='{h}'/>{RESUMABLE}");
+    Raw::login(village, name, &request).await
+}
+
+fn chat(to: &str, n: impl std::fmt::Display) -> String {
+    format!("<message to='{to}' type='chat' id='{n}'><body>word {n}</body></message>")
+}
+
+#[tokio::test]
+async fn a_session_that_lost_its_connection_gets_what_came_meanwhile_once() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let (mut bob, id) = resumable(&village, "bob").await;
+    let mut alice = Person::online(&village, "alice").await;
+    alice.send(&chat("bob@village.example", 0)).await;
+    bob.until("word 0").await;
+    bob.cut().await;
+    for n in 1..4 {
+        alice.send(&chat("bob@village.example", n)).await;
+    }
+    alice.settle().await;
+    let (mut bob, answer) = resume(&village, "bob", &id, 1).await;
+    assert!(answer.contains("<resumed ") && answer.contains("h='1'"), "{answer}");
+    assert!(!answer.contains("<bound"), "nothing is bound beside what is resumed: {answer}");
+    alice.send(&chat("bob@village.example", "mark")).await;
+    let got = bob.until("word mark").await;
+    for n in 0..4 {
+        assert_eq!(got.matches(&format!("word {n}<")).count(), 1, "{got}");
+    }
+    assert!(!got.contains("features"), "{got}");
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_a_session_over_ends_the_older_one() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let (mut old, id) = resumable(&village, "bob").await;
+    let (mut new, answer) = resume(&village, "bob", &id, 1).await;
+    assert!(answer.contains("<resumed "), "{answer}");
+    assert!(old.rest().await.contains("<conflict "), "the older one is told");
+    let mut alice = Person::online(&village, "alice").await;
+    alice.send(&chat("bob@village.example", 1)).await;
+    new.until("word 1").await;
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_by_an_element_of_its_own_too() {
+    let village = Village::of(&["bob"]).await;
+    let (bob, id) = resumable(&village, "bob").await;
+    bob.cut().await;
+    let (mut bob, _) = Raw::login(&village, "bob", "").await;
+    bob.until("</stream:features>").await;
+    bob.send("<enable xmlns='urn:xmpp:sm:3'/>").await;
+    assert!(bob.until("</failed>").await.contains("<unexpected-request "), "not before a resource is bound");
+    bob.send("<resume xmlns='urn:xmpp:sm:3' h='1' previd='nothing'/>").await;
+    assert!(bob.until("</failed>").await.contains("<item-not-found "));
+    bob.send(&format!("<resume xmlns='urn:xmpp:sm:3' h='1' previd='{id}'/>")).await;
+    bob.until("<resumed ").await;
+    bob.send("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+    bob.until("id='p'").await;
+}
+
+#[tokio::test]
+async fn h73_nobody_takes_over_the_session_of_another_account() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let (mut bob, id) = resumable(&village, "bob").await;
+    let (_, answer) = resume(&village, "alice", &id, 1).await;
+    assert!(answer.contains("<item-not-found ") && answer.contains("<bound "), "a session of its own instead: {answer}");
+    bob.send("<r xmlns='urn:xmpp:sm:3'/>").await;
+    bob.until("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+}
+
+#[tokio::test]
+async fn who_acknowledges_what_was_never_sent_is_told_so() {
+    let village = Village::of(&["bob"]).await;
+    let (mut bob, id) = resumable(&village, "bob").await;
+    let (_, answer) = Raw::login(&village, "bob", "").await;
+    assert!(answer.contains("<authorization-identifier>bob@"));
+    bob.send("<a xmlns='urn:xmpp:sm:3' h='7'/>").await;
+    let end = bob.rest().await;
+    assert!(end.contains("<undefined-condition ") && end.contains("handled-count-too-high"), "{end}");
+    assert!(end.contains("h='7'") && end.contains("send-count='1'"), "{end}");
+    let (_, answer) = resume(&village, "bob", &id, 1).await;
+    assert!(answer.contains("<failed ") && answer.contains("h='1'"), "the end of a broken stream is an end: {answer}");
+}
+
+#[tokio::test]
+async fn what_a_session_had_that_nobody_resumes_goes_to_who_comes_next() {
+    let village = Village::with("[c2s]\nresume_timeout = \"1s\"\n", &["alice", "bob"]).await;
+    let (mut bob, id) = resumable(&village, "bob").await;
+    let mut alice = Person::online(&village, "alice").await;
+    alice.send(&chat("bob@village.example", 1)).await;
+    bob.until("word 1").await;
+    bob.cut().await;
+    alice.send(&chat("bob@village.example", 2)).await;
+    alice.settle().await;
+    soon(waiting(&village, 2)).await;
+    let mut bob = Person::login(&village, "bob").await;
+    bob.send("<presence/>").await;
+    assert_eq!([text(&bob.message().await), text(&bob.message().await)], ["word 1", "word 2"]);
+    let (_, answer) = resume(&village, "bob", &id, 1).await;
+    assert!(answer.contains("<item-not-found ") && answer.contains("h='1'"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_message_is_acknowledged_when_it_is_stored_and_who_asked_too_early_is_told_then() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let (mut alice, _) = resumable(&village, "alice").await;
+    for n in 0..20 {
+        alice.send(&chat("bob@village.example", n)).await;
+    }
+    alice.send("<r xmlns='urn:xmpp:sm:3'/>").await;
+    alice.until("<a xmlns='urn:xmpp:sm:3' h='21'/>").await;
+    let held = village.running.stores().archive.held(&"bob@village.example".parse().unwrap(), 0, 99).await.unwrap();
+    assert_eq!(held.len(), 20);
+}
+
+/// Waits until so many messages wait for bob.
+async fn waiting(village: &Village, count: usize) {
+    let owner = "bob@village.example".parse().unwrap();
+    while !village.running.stores().archive.held(&owner, 0, 99).await.is_ok_and(|rows| rows.len() == count) {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,115 @@
+"""Connections that break: a stock client picks its session up where it was, and nothing is lost or comes twice."""
+
+import asyncio
+import itertools
+
+from client import LIMIT
+
+
+async def resumable(clients, server, account=None):
+    """An available client with stream management (XEP-0198) whose session can be resumed."""
+    jid, password = account or server.account()
+    client = clients.new(jid, password, server.ca)
+    client.register_plugin("xep_0198")
+    enabled = asyncio.ensure_future(client.wait_until("sm_enabled", LIMIT))
+    await client.login(server.port)
+    await enabled
+    await client.online()
+    return client
+
+
+async def cut(client) -> None:
+    """The network is gone: no end of the stream, no word."""
+    gone = asyncio.ensure_future(client.wait_until("disconnected", LIMIT))
+    await asyncio.sleep(0)
+    client.abort()
+    await gone
+
+
+async def resume(client, server) -> None:
+    resumed = asyncio.ensure_future(client.wait_until("session_resumed", LIMIT))
+    await asyncio.sleep(0)
+    client.connect("127.0.0.1", server.port)
+    await resumed
+
+
+async def acknowledged(client) -> None:
+    """Returns when the server has acknowledged everything that this client has sent."""
+    plugin = client.plugin["xep_0198"]
+    async with asyncio.timeout(LIMIT):
+        while plugin.unacked_queue:
+            acked = asyncio.ensure_future(client.wait_until("stanza_acked", LIMIT))
+            plugin.request_ack()
+            await acked
+
+
+async def bodies(client, end: str) -> list[str]:
+    """The bodies of the messages up to the one that says `end`."""
+    seen = []
+    while (body := (await client.message())["body"]) != end:
+        seen.append(body)
+    return seen
+
+
+async def test_a_receiver_that_is_cut_again_and_again_gets_everything_once(server, clients):
+    alice, bob = await clients.online(server), await resumable(clients, server)
+    numbers = itertools.count()
+    for _ in range(5):
+        for _ in range(20):
+            alice.say(bob.boundjid.bare, str(next(numbers)))
+        await bob.message(lambda m: True)
+        await cut(bob)
+        for _ in range(20):
+            alice.say(bob.boundjid.bare, str(next(numbers)))
+        await alice.plugin["xep_0199"].ping(server.domain)
+        await resume(bob, server)
+    alice.say(bob.boundjid.bare, "end")
+    rest = await bodies(bob, "end")
+    assert len(rest) == len(set(rest)), "nothing comes twice"
+    assert len(rest) == next(numbers) - 5, "nothing is lost"
+
+
+async def test_a_sender_that_is_cut_sends_again_and_nothing_comes_twice(server, clients):
+    alice, bob = await resumable(clients, server), await clients.online(server)
+    for round in range(5):
+        for number in range(20):
+            alice.say(bob.boundjid.bare, f"{round}.{number}")
+        await asyncio.sleep(0)
+        await cut(alice)
+        await resume(alice, server)
+    await acknowledged(alice)
+    alice.say(bob.boundjid.bare, "end")
+    assert await bodies(bob, "end") == [f"{round}.{number}" for round in range(5) for number in range(20)]
+
+
+async def test_a_session_that_ends_in_order_is_over(server, clients):
+    account = server.account()
+    bob = await resumable(clients, server, account)
+    watcher = await clients.online(server, account)
+    resource = bob.boundjid
+    await bob.leave()
+    await watcher.presence(lambda p: p["from"] == resource and p["type"] == "unavailable")
+
+
+async def test_contacts_do_not_see_a_short_loss(server, clients):
+    """H27: what sleeps is still shown; only its end is told."""
+    account = server.account()
+    bob = await resumable(clients, server, account)
+    watcher = await clients.online(server, account)
+    watcher.seen()
+    await cut(bob)
+    await resume(bob, server)
+    bob.say(watcher.boundjid.full, "back")
+    await watcher.message(lambda m: m["body"] == "back")
+    assert [p for p in watcher.seen() if p["from"] == bob.boundjid] == []
+
+
+async def test_a_session_that_sleeps_is_ended_by_the_operator(server, clients):
+    account = server.account()
+    bob = await resumable(clients, server, account)
+    await cut(bob)
+    server.command("user", "revoke", account[0])
+    failed = asyncio.ensure_future(bob.wait_until("sm_failed", LIMIT))
+    await asyncio.sleep(0)
+    bob.connect("127.0.0.1", server.port)
+    await failed
