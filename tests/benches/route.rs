@@ -23,7 +23,7 @@ async fn router(dir: &std::path::Path) -> (Store, Arc<Router>) {
     let config = StoreConfig {
         url: format!("sqlite:{}", dir.join("bench.db").display()).into(),
         key_dir: dir.join("keys"),
-        retention: Duration::from_secs(86_400),
+        retention: bocage_store::Retention::default(),
     };
     let (clock, entropy) = (bocage::machine_clock(), bocage::machine_entropy());
     let store = Store::open(config, clock.clone(), entropy.clone()).await.unwrap();

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod archive;
 mod blocking;
 mod commands;
 mod contacts;

@@ -1,12 +1,13 @@
 //! What waits for an account, as data of that account (H06, H10).
 
-use crate::{PAGE, worth};
+use crate::PAGE;
 use bocage_api::{
     AccountData, Archives, BoxFuture, DataDescription,
+    archive::{ArchiveRow, payload_tree},
     clock::stamp,
     dep::rxml::{Namespace, NcNameStr, xml_ncname},
     ns,
-    store::{ArchiveRow, StoreError, Stored},
+    store::{StoreError, Stored},
 };
 use jid::BareJid;
 use minidom::Element;
@@ -43,7 +44,7 @@ impl AccountData for Held {
                 let Some(last) = page.last() else { break };
                 after = last.position;
                 for row in &page {
-                    messages.push(message(row)?);
+                    messages.push(message(row, &owner)?);
                 }
             }
             let all = Element::builder("offline-messages", PIE).append_all(messages).build();
@@ -57,23 +58,23 @@ impl AccountData for Held {
 }
 
 /// The message as it was, with when it came.
-fn message(row: &ArchiveRow) -> Stored<Element> {
-    let entry = &row.entry;
-    let mut message = worth::read(&entry.payload).ok_or(StoreError::Corrupt("payload is no XML"))?;
+fn message(row: &ArchiveRow, owner: &BareJid) -> Stored<Element> {
+    let stored = &row.message;
+    let mut message = payload_tree(&stored.payload).ok_or(StoreError::Corrupt("payload is no XML"))?;
     let mut set = |name: &NcNameStr, value: Option<&str>| {
         if let Some(value) = value {
             message.set_attr(Namespace::NONE, name.to_owned(), value);
         }
     };
-    set(xml_ncname!("from"), Some(entry.from.as_str()));
-    set(xml_ncname!("to"), Some(entry.to.as_str()));
-    set(xml_ncname!("type"), Some(&entry.kind));
-    set(xml_ncname!("id"), entry.message_id.as_deref());
-    if let Some(lang) = &entry.lang {
+    set(xml_ncname!("from"), Some(&stored.from));
+    set(xml_ncname!("to"), Some(&stored.to));
+    set(xml_ncname!("type"), stored.kind.attribute());
+    set(xml_ncname!("id"), stored.message_id.as_deref());
+    if let Some(lang) = &stored.lang {
         message.set_attr(Namespace::XML, xml_ncname!("lang").to_owned(), lang.as_str());
     }
     let by = xml_ncname!("from").to_owned();
-    let delay = Element::builder("delay", ns::DELAY).attr(by, entry.owner.domain().as_str());
-    message.append_child(delay.attr(xml_ncname!("stamp").to_owned(), stamp(entry.stamp)).build());
+    let delay = Element::builder("delay", ns::DELAY).attr(by, owner.domain().as_str());
+    message.append_child(delay.attr(xml_ncname!("stamp").to_owned(), stamp(row.stamp)).build());
     Ok(message)
 }

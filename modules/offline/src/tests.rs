@@ -3,24 +3,22 @@
 use super::*;
 use bocage_api::{
     AccountData,
-    testing::{FakeHost, Installed, for_service, now, on_the_wire, xml},
+    archive::{Append, Archive as _, ArchiveEntry},
+    testing::{FakeHost, Installed, for_service, kept_entry, now, on_the_wire, xml},
 };
 use std::time::Duration;
 
 fn owner() -> BareJid {
     "me@bocage.example".parse().unwrap()
 }
-fn take(at: &Installed, stanza: &str) -> Result<Taken, StanzaError> {
-    now(at.at.undeliverables[0].it.take(&owner(), on_the_wire(stanza)))
+fn held(at: &Installed, stanza: &str) -> Option<usize> {
+    at.at.undeliverables[0].it.holds(&owner(), &on_the_wire(stanza))
 }
 fn message(attributes: &str, payloads: &str) -> String {
     format!("<message xmlns='jabber:client' from='you@x.example/a' to='me@bocage.example' {attributes}>{payloads}</message>")
 }
 fn is_kept(attributes: &str, payloads: &str) -> bool {
-    let host = FakeHost::new();
-    let taken = take(&host.install::<Offline>(), &message(attributes, payloads)).unwrap();
-    assert_eq!(host.archive.rows().len(), usize::from(taken == Taken::Stored));
-    taken == Taken::Stored
+    held(&FakeHost::new().install::<Offline>(), &message(attributes, payloads)) == Some(1000)
 }
 
 #[test]
@@ -73,44 +71,9 @@ fn hints_of_the_sender_decide() {
 #[test]
 fn a_tree_that_was_kept_is_judged_like_the_bytes() {
     let at = FakeHost::new().install::<Offline>();
-    let judged = |payloads| {
-        let stanza = Arc::new(for_service(&message("", payloads)));
-        now(at.at.undeliverables[0].it.take(&owner(), stanza)).unwrap()
-    };
-    assert_eq!(judged("<body>hi</body>"), Taken::Stored);
-    assert_eq!(judged("<active xmlns='http://jabber.org/protocol/chatstates'/>"), Taken::Declined);
-}
-
-#[test]
-fn a_stored_message_is_whole_and_held_for_its_addressee() {
-    let host = FakeHost::new();
-    let at = host.install::<Offline>();
-    take(&at, &message("type='chat' id='7' xml:lang='fr'", "<body>salut</body>")).unwrap();
-    let row = &host.archive.rows()[0].entry;
-    let from: jid::Jid = "you@x.example/a".parse().unwrap();
-    assert_eq!((&row.from, &row.with, row.to.as_str(), &row.owner), (&from, &from, "me@bocage.example", &owner()));
-    assert_eq!((row.kind.as_str(), row.message_id.as_deref(), row.lang.as_deref()), ("chat", Some("7"), Some("fr")));
-    assert_eq!((row.stamp, row.held, row.id.len()), (1_700_000_000, true, 32));
-    assert!(String::from_utf8_lossy(&row.payload).contains("salut"));
-}
-
-#[test]
-fn a_full_queue_answers_the_sender_and_has_room_again_after_delivery() {
-    let host = FakeHost::new();
-    let at = host.try_install::<Offline>(Config { max_messages: 60 }).unwrap();
-    let body = message("", "<body>hi</body>");
-    for _ in 0..60 {
-        assert_eq!(take(&at, &body), Ok(Taken::Stored));
-    }
-    assert_eq!(take(&at, &body), Err(StanzaError::service_unavailable()));
-    let queue = &at.at.undeliverables[0].it;
-    let page = now(queue.held(&owner(), 0)).unwrap();
-    assert_eq!(page.len(), PAGE);
-    let rest = now(queue.held(&owner(), page[PAGE - 1].position)).unwrap();
-    assert_eq!(rest.len(), 10);
-    now(queue.delivered(&owner(), page.iter().map(|row| row.position).collect())).unwrap();
-    assert_eq!(take(&at, &body), Ok(Taken::Stored));
-    assert_eq!(now(queue.held(&owner(), 0)).unwrap().len(), 11);
+    let judged = |payloads| at.at.undeliverables[0].it.holds(&owner(), &for_service(&message("", payloads)));
+    assert_eq!(judged("<body>hi</body>"), Some(1000));
+    assert_eq!(judged("<active xmlns='http://jabber.org/protocol/chatstates'/>"), None);
 }
 
 #[test]
@@ -122,7 +85,7 @@ fn without_time_or_room_nothing_waits_and_nothing_is_promised() {
     host.host.offline_retention = Duration::ZERO;
     let no_time = host.install::<Offline>();
     for at in [no_room, no_time] {
-        assert_eq!(take(&at, &message("", "<body>hi</body>")), Ok(Taken::Declined));
+        assert_eq!(held(&at, &message("", "<body>hi</body>")), None);
         assert!(at.disco(&server).features.is_empty());
     }
     assert!(host.try_install::<Offline>(Config { max_messages: MOST + 1 }).is_err());
@@ -135,10 +98,12 @@ fn an_account_can_take_its_waiting_messages_along_and_leave_none() {
     let data: &dyn AccountData = at.at.account_data[0].it.as_ref();
     assert!(now(data.export(&owner())).unwrap().is_empty());
     for n in 0..PAGE + 1 {
-        take(&at, &message(&format!("type='chat' id='{n}'"), "<body>hi</body>")).unwrap();
+        let entry = kept_entry(&owner(), u8::try_from(n).unwrap(), ("you@x.example/a", "hi"));
+        let entry = ArchiveEntry { stamp: 1_700_000_000, kept: false, held: Some(1000), ..entry };
+        now(host.archive.append(Append { entries: vec![entry], once: false })).unwrap();
     }
     let export = now(data.export(&owner())).unwrap();
-    let first = "<message xmlns='jabber:client' from='you@x.example/a' to='me@bocage.example' type='chat' id='0'>\
+    let first = "<message xmlns='jabber:client' from='you@x.example/a' to='me@bocage.example' type='chat' id='m0'>\
         <body>hi</body><delay xmlns='urn:xmpp:delay' from='bocage.example' stamp='2023-11-14T22:13:20Z'/></message>";
     assert_eq!(export[0].children().count(), PAGE + 1);
     assert_eq!(export[0].children().next(), Some(&xml(first)));

@@ -4,11 +4,13 @@
 //! at a named checkpoint; a service owns a key; watches are told; entries contribute.
 
 use crate::{
+    archive::Retraction,
+    clock::UnixSeconds,
     disco::{DiscoNode, DiscoPart, DiscoTarget},
     error::StanzaError,
     handles::Reply,
     stanza::{Frozen, Stanza},
-    store::{ArchiveRow, Stored},
+    store::Stored,
     views::*,
 };
 use bytes::Bytes;
@@ -139,27 +141,39 @@ pub trait DomainService: Send + Sync {
         Box::pin(std::future::ready(()))
     }
 }
-/// Writes archives.
+/// Decides what archives of accounts keep. Core stores it: both archives in one transaction, before anybody gets it.
 pub trait Recorder: Send + Sync {
-    /// Resolves after the commit. `outgoing`: the owner is the sender.
-    fn record(&self, owner: &BareJid, stanza: Arc<Frozen>) -> BoxFuture<'_, Result<Option<String>, StanzaError>>;
+    /// Does the archive of `view.owner` keep this message? The first recorder that says so is enough. A panic is an error
+    /// to the sender, and nothing is acknowledged.
+    fn wants(&self, view: &RecordView<'_>, message: &Frozen) -> bool;
+    /// What the message takes back from both archives, if it does (XEP-0424).
+    fn retracts(&self, message: &Frozen, stamp: UnixSeconds) -> Option<Retraction> {
+        let _ = (message, stamp);
+        None
+    }
 }
 /// What an [`Undeliverable`] did with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is stored; the message counts as accepted.
+    /// It takes care of it; the message counts as accepted.
     Stored,
     /// Not for this one.
     Declined,
 }
-/// Takes messages for accounts that nobody is there to read for (archive -> offline -> push).
+/// Is asked about messages that nobody is there to read (offline messages, push).
 pub trait Undeliverable: Send + Sync {
-    /// Resolves after the commit.
-    fn take(&self, owner: &BareJid, stanza: Arc<Frozen>) -> BoxFuture<'_, Result<Taken, StanzaError>>;
-    /// What waits for `owner` behind position `after`, oldest first, a page.
-    fn held(&self, owner: &BareJid, after: i64) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>>;
-    /// These reached the owner.
-    fn delivered(&self, owner: &BareJid, positions: Vec<i64>) -> BoxFuture<'_, Stored<()>>;
+    /// May it wait in the owner's archive for the next session, and how many rows may? The first answer holds; core
+    /// stores and hands out.
+    fn holds(&self, owner: &BareJid, message: &Frozen) -> Option<usize> {
+        let _ = (owner, message);
+        None
+    }
+    /// Nobody is there. Comes after the commit of what an archive keeps or holds, and instead of it when none does: then
+    /// [`Taken::Stored`] accepts the message.
+    fn take(&self, owner: &BareJid, stanza: Arc<Frozen>) -> BoxFuture<'_, Result<Taken, StanzaError>> {
+        let _ = (owner, stanza);
+        Box::pin(async { Ok(Taken::Declined) })
+    }
 }
 /// Serves a path prefix over HTTPS.
 pub trait HttpService: Send + Sync {

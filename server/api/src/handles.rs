@@ -1,6 +1,7 @@
 //! Handles: what a module may ask for in `Needs`, and nothing else. Core implements the ports behind them.
 
 use crate::{
+    archive::Preferences,
     blocks::{BlockChange, BlockList},
     clock::{Clock, Entropy},
     commands::{Command, CommandPlace},
@@ -111,6 +112,15 @@ pub struct ContactEdit {
     /// Groups, sorted, without doubles.
     pub groups: Vec<String>,
 }
+/// Archives of accounts as sessions and routing know them; implemented by core.
+pub trait ArchivingPort: Send + Sync {
+    /// What the owner wants archived; `None` = never said.
+    fn preferences(&self, owner: &BareJid) -> BoxFuture<'_, Stored<Option<Preferences>>>;
+    /// Sets it, from the next message on.
+    fn set_preferences(&self, owner: &BareJid, preferences: Preferences) -> BoxFuture<'_, Stored<()>>;
+    /// This session reads the archive: what that keeps is not delivered to it as offline messages besides.
+    fn reads_archive(&self, session: &FullJid);
+}
 /// Reads what all disco entries say together; implemented by core.
 pub trait DiscoPort: Send + Sync {
     /// Joined parts for `target`.
@@ -141,6 +151,8 @@ pub struct HostHandles {
     pub outbox: Arc<dyn OutboxPort>,
     /// Rosters.
     pub contacts: Arc<dyn ContactsPort>,
+    /// Archives of accounts.
+    pub archiving: Arc<dyn ArchivingPort>,
     /// Block lists.
     pub blocks: Arc<dyn BlocksPort>,
     /// Accounts.
@@ -166,6 +178,8 @@ pub struct Host {
     pub admins: Arc<[BareJid]>,
     /// Longest time that offline messages wait.
     pub offline_retention: Duration,
+    /// Longest time that archives of accounts keep messages.
+    pub message_retention: Duration,
     /// Longest time that rooms keep what was said.
     pub room_retention: Duration,
     /// Longest times of other things.
@@ -309,6 +323,8 @@ macro_rules! handle {
 }
 handle!(/// Rosters, with pushes and presence.
     Contacts(dyn ContactsPort) = |host| &host.contacts);
+handle!(/// Archives of accounts, with what sessions and routing know of them.
+    Archiving(dyn ArchivingPort) = |host| &host.archiving);
 handle!(/// Block lists, with pushes and presence.
     Blocks(dyn BlocksPort) = |host| &host.blocks);
 handle!(/// Accounts, as their owners change them.

@@ -4,6 +4,7 @@
 //! I/O, and no type here holds an address that its user does not need.
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod blocks;
 pub mod clock;
 pub mod commands;

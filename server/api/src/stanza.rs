@@ -3,10 +3,11 @@
 //! The head (addresses, id, type, language) is parsed once; payloads stay elements, typed only by who handles them:
 //! a typed round trip of what is merely forwarded would lose attributes.
 
-use crate::{error::StanzaError, ns, traits::Traits};
+use crate::{archive::StanzaId, error::StanzaError, ns, traits::Traits};
 use jid::Jid;
 use minidom::Element;
 use rxml::{Namespace, xml_ncname};
+use std::borrow::Cow;
 
 /// Types of `<message/>` (RFC 6121 section 5.2.2). An unknown type is `normal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -325,6 +326,8 @@ pub struct Frozen {
     pub traits: Traits,
     /// The payloads, kept only for services that read them.
     pub tree: Option<Box<Element>>,
+    /// Its name in the archive of the account that it is for, where that has it.
+    pub archived: Option<StanzaId>,
 }
 
 impl Frozen {
@@ -340,6 +343,13 @@ impl Frozen {
     pub fn into_stanza(self) -> Option<Stanza> {
         let Self { kind, from, to, id, lang, tree, .. } = self;
         Some(Stanza { kind, from, to, id, lang, el: *tree? })
+    }
+    /// The payloads as a tree: the kept one, or read from the bytes.
+    pub fn payloads(&self) -> Option<Cow<'_, Element>> {
+        match &self.tree {
+            Some(tree) => Some(Cow::Borrowed(tree)),
+            None => crate::archive::payload_tree(self.payload_bytes()).map(Cow::Owned),
+        }
     }
     /// The stanza again, payloads and all, when the tree was kept.
     pub fn thaw(&self) -> Option<Stanza> {

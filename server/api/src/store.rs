@@ -3,10 +3,11 @@
 //! The traits are implemented by `bocage-store` for SQLite and PostgreSQL alike. Modules do not see them: they get
 //! [`Records`](crate::Records) or one of the subject handles.
 
+pub use crate::archive::*;
 use crate::clock::UnixSeconds;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use jid::{BareJid, DomainPart, Jid};
+use jid::{BareJid, DomainPart};
 use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
@@ -221,56 +222,6 @@ pub trait Rosters: Send + Sync {
     fn roster(&self, owner: &BareJid) -> BoxFuture<'_, Stored<Roster>>;
     /// Changes one row under the writer's transaction.
     fn change(&self, owner: BareJid, contact: BareJid, change: RosterChange) -> BoxFuture<'_, Stored<RosterChanged>>;
-}
-
-/// A message on its way into an archive. Everything but `owner`, `id`, `stamp` and `held` is sealed (H02).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArchiveEntry {
-    /// Whose archive.
-    pub owner: BareJid,
-    /// Random identifier (XEP-0359), unique per owner.
-    pub id: String,
-    /// When the server got it.
-    pub stamp: UnixSeconds,
-    /// The other party (`with` of XEP-0313).
-    pub with: Jid,
-    /// `from` of the stanza.
-    pub from: Jid,
-    /// `to` of the stanza.
-    pub to: Jid,
-    /// `type` attribute of the message.
-    pub kind: String,
-    /// `id` attribute of the message.
-    pub message_id: Option<String>,
-    /// `xml:lang` of the message.
-    pub lang: Option<String>,
-    /// The bytes of the children, in the namespace of a client stream.
-    pub payload: Vec<u8>,
-    /// Waits for the owner's next session (XEP-0160).
-    pub held: bool,
-}
-
-/// A row of an archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArchiveRow {
-    /// Position in the owner's archive: grows in the order of commit.
-    pub position: i64,
-    /// What was stored.
-    pub entry: ArchiveEntry,
-}
-
-/// Archives. Offline messages are archive rows that are `held`.
-pub trait Archive: Send + Sync {
-    /// Appends; resolves to the position after the commit. [`StoreError::Limit`] when the owner has `held_limit` held rows.
-    fn append(&self, entry: ArchiveEntry, held_limit: usize) -> BoxFuture<'_, Stored<i64>>;
-    /// Held rows of `owner` behind position `after`, oldest first, at most `limit`. Rows whose key is gone are left out.
-    fn held(&self, owner: &BareJid, after: i64, limit: usize) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>>;
-    /// The rows at these positions reached the owner: held rows that no archive keeps besides are deleted.
-    fn release(&self, owner: &BareJid, positions: Vec<i64>) -> BoxFuture<'_, Stored<()>>;
-    /// Number of held rows.
-    fn held_count(&self, owner: &BareJid) -> BoxFuture<'_, Stored<usize>>;
-    /// Destroys what is older than the retention: keys first, then rows in small ranges. Resolves to the rows deleted.
-    fn expire(&self, now: UnixSeconds) -> BoxFuture<'_, Stored<u64>>;
 }
 
 /// Names an outbound message from before it is stored until it is taken: random, chosen by the caller.

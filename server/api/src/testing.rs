@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support: a surprise has to be loud")]
 
 mod accounts;
+mod archive;
 mod blocks;
 mod contacts;
 mod host;
 mod store;
 
 pub use accounts::FakeAccounts;
+pub use archive::{MemoryArchive, kept_entry};
 pub use blocks::FakeBlocks;
 pub use contacts::FakeContacts;
 pub use host::{FakeHost, FakeOutbox, FakeTasks, Installed, for_service, now, on_the_wire, xml};
-pub use store::{MemoryArchive, MemoryOutbound, MemoryRecords};
+pub use store::{MemoryOutbound, MemoryRecords};

@@ -1,6 +1,6 @@
 //! What extensions see. Narrow on purpose: who does not need an address cannot leak one.
 
-use crate::{error::StanzaError, stanza::Stanza, store::Subscription};
+use crate::{archive::Preferences, error::StanzaError, stanza::Stanza, store::Subscription};
 use jid::{BareJid, DomainPart, FullJid, Jid};
 use minidom::{Element, Node};
 
@@ -90,6 +90,19 @@ pub struct EgressView {
     pub relation: Relation,
     /// The addressee is on the sender's block list (XEP-0191).
     pub blocked: bool,
+}
+
+/// An archive that could keep a message.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordView<'a> {
+    /// Whose.
+    pub owner: &'a BareJid,
+    /// The other side.
+    pub party: &'a Jid,
+    /// The other side is in the owner's roster.
+    pub in_roster: bool,
+    /// What the owner wants archived; `None` = never said.
+    pub preferences: Option<&'a Preferences>,
 }
 
 /// What a [`RecipientRule`](crate::RecipientRule) decided.

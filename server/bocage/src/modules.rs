@@ -39,7 +39,9 @@ impl Modules {
     pub fn builtin() -> Self {
         Self::none()
             .with::<bocage_module_roster::Roster>()
+            .with::<bocage_module_mam::Mam>()
             .with::<bocage_module_offline::Offline>()
+            .with::<bocage_module_data_policy::DataPolicy>()
             .with::<bocage_module_disco::Disco>()
             .with::<bocage_module_caps::Caps>()
             .with::<bocage_module_commands::Commands>()

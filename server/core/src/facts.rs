@@ -5,6 +5,7 @@
 
 use bocage_api::{
     BlockList, Relation,
+    archive::Preferences,
     blocks::MAX_BLOCKED,
     store::{Collection, Roster, RosterItem, StoreError, Stored, Stores},
 };
@@ -24,7 +25,7 @@ const LIST: &str = "list";
 const BLOCKED_BYTES: usize = 128 * MAX_BLOCKED;
 
 /// Facts of one account, as of one moment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// There is such an account.
     pub exists: bool,
@@ -32,6 +33,8 @@ pub struct Facts {
     pub roster: Arc<Roster>,
     /// Its block list.
     pub blocked: Arc<BlockList>,
+    /// What its owner wants archived; `None` = never said.
+    pub preferences: Option<Preferences>,
 }
 
 impl Facts {
@@ -60,7 +63,8 @@ impl Facts {
 struct Rows;
 impl Weighter<BareJid, Arc<Facts>> for Rows {
     fn weight(&self, _: &BareJid, facts: &Arc<Facts>) -> u64 {
-        (facts.roster.items.len() + facts.blocked.len()) as u64 + 1
+        let listed = facts.preferences.as_ref().map_or(0, |preferences| preferences.always.len() + preferences.never.len());
+        (facts.roster.items.len() + facts.blocked.len() + listed) as u64 + 1
     }
 }
 
@@ -121,6 +125,7 @@ impl FactsCache {
             roster.items.sort_by(|a, b| a.jid.cmp(&b.jid));
             facts.roster = Arc::new(roster);
             facts.blocked = Arc::new(self.blocked(account).await?);
+            facts.preferences = self.stores.archive.settings(account).await?.preferences;
         }
         let facts = Arc::new(facts);
         self.cache.insert(account.clone(), facts.clone());

@@ -1,9 +1,10 @@
 //! Where stanzas become bytes. A stanza is serialised once, without its `to`; each recipient's is spliced in.
 
 use bocage_api::{
-    Frozen, Stanza, Traits, ns,
-    stanza::{Kind, MessageType},
-    store::ArchiveRow,
+    Frozen, Stanza, Traits,
+    archive::{self, ArchiveRow, StanzaId},
+    ns,
+    stanza::Kind,
 };
 use bocage_stream::write;
 use jid::{BareJid, Jid};
@@ -28,7 +29,7 @@ pub fn freeze(stanza: Stanza, tree: Tree) -> Frozen {
     let children = body(&mut tail, &el, kind.name());
     let traits = Traits::of(&el);
     let tree = (tree == Tree::Keep).then(|| Box::new(el));
-    Frozen { kind, from, to, id, lang, tail: tail.into_boxed_slice(), children, traits, tree }
+    Frozen { kind, from, to, id, lang, tail: tail.into_boxed_slice(), children, traits, tree, archived: None }
 }
 
 /// [`freeze`] for what only travels.
@@ -136,6 +137,7 @@ pub fn carbon((element, owner): (&str, BareJid), message: &Frozen) -> Frozen {
         children,
         traits: message.traits.copied(),
         tree: None,
+        archived: None,
     }
 }
 
@@ -145,32 +147,51 @@ pub fn stanza(document: &str) -> Option<Stanza> {
     Stanza::parse(document.parse().ok()?)?.ok()
 }
 
-/// A stored message on its way again, with the delay that says so (XEP-0203). Nothing is parsed: bytes are spliced.
+/// Says under which name the archive of `by` has the message (XEP-0359). It is not part of the payload.
+pub fn add_stanza_id(frozen: &mut Frozen, by: &str, id: StanzaId) {
+    frozen.archived = Some(id);
+    if frozen.children.is_empty() {
+        return;
+    }
+    let mut tail = std::mem::take(&mut frozen.tail).into_vec();
+    tail.truncate(frozen.children.end);
+    archive::write_stanza_id(&mut tail, by, id);
+    end(&mut tail, frozen.kind.name());
+    frozen.tail = tail.into_boxed_slice();
+}
+
+/// A stored message on its way again, with the delay that says so (XEP-0203) and, where the owner's archive keeps it, its
+/// name there. Nothing is parsed but its addresses: bytes are spliced.
 #[must_use]
-pub fn thaw(row: ArchiveRow, host: &str) -> Frozen {
-    let entry = row.entry;
-    let kind = Kind::Message(MessageType::parse(Some(&entry.kind)));
-    let mut tail = Vec::with_capacity(entry.payload.len() + 256);
-    head(&mut tail, kind, (Some(&entry.from), entry.message_id.as_deref(), entry.lang.as_deref()));
+pub fn thaw(row: ArchiveRow, owner: &BareJid) -> Frozen {
+    let message = row.message;
+    let kind = Kind::Message(message.kind);
+    let from = Jid::new(&message.from).ok();
+    let mut tail = Vec::with_capacity(message.payload.len() + 384);
+    head(&mut tail, kind, (from.as_ref(), message.message_id.as_deref(), message.lang.as_deref()));
     tail.push(b'>');
     let start = tail.len();
-    tail.extend_from_slice(&entry.payload);
+    tail.extend_from_slice(&message.payload);
     tail.extend_from_slice(b"<delay xmlns='urn:xmpp:delay'");
-    attribute(&mut tail, " from='", Some(host));
-    attribute(&mut tail, " stamp='", Some(&bocage_api::clock::stamp(entry.stamp)));
+    attribute(&mut tail, " from='", Some(owner.domain().as_str()));
+    attribute(&mut tail, " stamp='", Some(&bocage_api::clock::stamp(row.stamp)));
     tail.extend_from_slice(b"/>");
     let children = start..tail.len();
+    if row.kept {
+        archive::write_stanza_id(&mut tail, owner.as_str(), row.id);
+    }
     end(&mut tail, "message");
     Frozen {
         kind,
-        from: Some(entry.from),
-        to: Some(entry.to),
-        id: entry.message_id,
-        lang: entry.lang,
+        from,
+        to: Jid::new(&message.to).ok(),
+        id: message.message_id,
+        lang: message.lang,
         tail: tail.into_boxed_slice(),
         children,
         traits: Traits::readable(),
         tree: None,
+        archived: row.kept.then_some(row.id),
     }
 }
 
@@ -207,6 +228,19 @@ mod tests {
         );
         assert_eq!(text.parse::<Element>().unwrap(), expected.parse::<Element>().unwrap());
         assert!(copy.traits.is_copy() && copy.traits.has_body());
+    }
+
+    #[test]
+    fn the_name_in_the_archive_stands_behind_the_payload() {
+        let xml = "<message xmlns='jabber:client' to='b@x'><body>hi</body></message>";
+        let mut frozen = freeze_for_wire(Stanza::parse(xml.parse().unwrap()).unwrap().unwrap());
+        add_stanza_id(&mut frozen, "b@x", StanzaId([1; 16]));
+        assert_eq!(frozen.payload_bytes(), b"<body>hi</body>");
+        let mut out = Vec::new();
+        write_stanza(&mut out, &frozen, None);
+        let expected = "<message to='b@x'><body>hi</body><stanza-id xmlns='urn:xmpp:sid:0' by='b@x' \
+             id='01010101010101010101010101010101'/></message>";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

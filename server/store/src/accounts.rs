@@ -1,10 +1,12 @@
 //! Accounts: keys, and what goes with an account when it goes (H06).
 
 use crate::{
+    archives::{self, SweepAll},
     engine::{Connection, Readers, Row, Value},
     fault::Refusal,
     open::read,
     outbound,
+    owners::Owners,
     seal::keyed_hash,
     secrets::SecretStore,
     sql,
@@ -19,8 +21,6 @@ use bocage_api::{
 use jid::{BareJid, DomainPart};
 use std::sync::Arc;
 
-/// Rows deleted at once when an archive goes.
-const SWEEP: i64 = 500;
 const NO_LOCALPART: StoreError = StoreError::Corrupt("an account has a localpart");
 
 /// The table of accounts.
@@ -28,12 +28,13 @@ pub(crate) struct AccountStore {
     queue: Queue,
     readers: Readers,
     vault: Arc<Vault>,
+    owners: Arc<Owners>,
     secrets: Arc<SecretStore>,
 }
 
 impl AccountStore {
-    pub(crate) fn new(database: (Queue, Readers), vault: Arc<Vault>, secrets: Arc<SecretStore>) -> Self {
-        Self { queue: database.0, readers: database.1, vault, secrets }
+    pub(crate) fn new(database: (Queue, Readers), (vault, owners): (Arc<Vault>, Arc<Owners>), secrets: Arc<SecretStore>) -> Self {
+        Self { queue: database.0, readers: database.1, vault, owners, secrets }
     }
 
     /// What is kept of an address that is gone: nobody reads it back without the secret (H06).
@@ -115,6 +116,7 @@ struct Delete {
     account: BareJid,
     tombstone: [u8; 32],
     vault: Arc<Vault>,
+    owners: Arc<Owners>,
 }
 impl Operation for Delete {
     type Output = bool;
@@ -124,7 +126,7 @@ impl Operation for Delete {
             let owner = self.account.as_str();
             let deleted = tx.execute(&sql::DELETE_ACCOUNT, &[host.into(), localpart.into()]).await? > 0;
             // What came in since the sweeps.
-            tx.execute(&sql::SWEEP_OWNER, &[owner.into(), i64::MAX.into()]).await?;
+            archives::forget(tx, &self.owners, &self.account).await?;
             outbound::forget(tx, &self.vault, &self.account).await?;
             for statement in [&sql::DELETE_ROSTER_ITEMS, &sql::DELETE_ROSTER, &sql::DELETE_RECORDS] {
                 tx.execute(statement, &[owner.into()]).await?;
@@ -134,15 +136,6 @@ impl Operation for Delete {
             }
             Ok(deleted)
         })
-    }
-}
-
-/// Rows of an owner's archive, at most so many.
-struct SweepOwner(BareJid, i64);
-impl Operation for SweepOwner {
-    type Output = u64;
-    fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<u64, Refusal>> {
-        Box::pin(async { Ok(tx.execute(&sql::SWEEP_OWNER, &[self.0.as_str().into(), self.1.into()]).await?) })
     }
 }
 
@@ -173,8 +166,11 @@ impl Accounts for AccountStore {
             let tombstone = self.tombstone(&account).await?;
             // Keys first: whatever fails from here on, the messages are gone, and asking again finishes the rest.
             self.queue.destroy_keys(Doomed::Of(account.clone())).await?;
-            while self.queue.write(SweepOwner(account.clone(), SWEEP)).await? > 0 {}
-            let deleted = self.queue.write(Delete { account: account.clone(), tombstone, vault: self.vault.clone() }).await?;
+            while self.queue.write(SweepAll(account.clone())).await? > 0 {}
+            let deleted = self
+                .queue
+                .write(Delete { account: account.clone(), tombstone, vault: self.vault.clone(), owners: self.owners.clone() })
+                .await?;
             // What came in between has a key again.
             self.queue.destroy_keys(Doomed::Of(account)).await?;
             Ok(deleted)

@@ -1,16 +1,23 @@
 //! Appends to archives: consecutive ones become one unit and go into the table by many rows at once.
 //!
-//! Positions are drawn inside the transaction before the rows are sealed, so that the seal binds them.
+//! Positions are drawn inside the transaction before the rows are sealed, so that the seal binds them; whether a message
+//! was there before is asked inside it too, so that a message sent twice cannot pass twice.
 
 use crate::{
+    archives::open_row,
     engine::{Connection, Row, Value},
     fault::Refusal,
-    seal::{Day, day_of},
+    owners::{Fresh, Owners},
+    retract,
+    seal::{Day, TAG, day_of},
     sql,
     unit::{Unit, never_ran},
     vault::{SealedRow, Vault},
 };
-use bocage_api::store::{ArchiveEntry, StoreError, Stored};
+use bocage_api::{
+    archive::{Append, Appended, ArchiveEntry, RESENT_WITHIN, is_resent},
+    store::{StoreError, Stored},
+};
 use futures_util::future::BoxFuture;
 use jid::BareJid;
 use std::{
@@ -19,107 +26,203 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// One append with its caller.
-pub(crate) struct Append {
-    entry: ArchiveEntry,
-    held_limit: usize,
-    outcome: Option<Stored<i64>>,
-    caller: oneshot::Sender<Stored<i64>>,
+/// One call with its caller.
+pub(crate) struct Call {
+    append: Append,
+    outcome: Option<Stored<Appended>>,
+    caller: oneshot::Sender<Stored<Appended>>,
 }
 
-impl Append {
-    pub(crate) fn new(entry: ArchiveEntry, held_limit: usize) -> (Self, oneshot::Receiver<Stored<i64>>) {
+impl Call {
+    pub(crate) fn new(append: Append) -> (Self, oneshot::Receiver<Stored<Appended>>) {
         let (caller, ticket) = oneshot::channel();
-        (Self { entry, held_limit, outcome: None, caller }, ticket)
+        (Self { append, outcome: None, caller }, ticket)
     }
     pub(crate) fn refuse(self, error: StoreError) {
         let _ = self.caller.send(Err(error));
     }
+    fn is_accepted(&self) -> bool {
+        self.outcome.is_none()
+    }
 }
 
-/// Appends that follow one another.
+/// Calls that follow one another.
 pub(crate) struct Appends {
-    appends: Vec<Append>,
+    calls: Vec<Call>,
     vault: Arc<Vault>,
+    owners: Arc<Owners>,
+    fresh: Fresh,
 }
+
+type Placed<'a> = (i64, i64, &'a ArchiveEntry, SealedRow);
 
 impl Appends {
-    pub(crate) fn new(append: Append, vault: Arc<Vault>) -> Self {
-        Self { appends: vec![append], vault }
+    pub(crate) fn new(call: Call, (vault, owners): (Arc<Vault>, Arc<Owners>)) -> Self {
+        Self { calls: vec![call], vault, owners, fresh: Fresh::default() }
     }
-    pub(crate) fn push(&mut self, append: Append) {
-        self.appends.push(append);
+    pub(crate) fn push(&mut self, call: Call) {
+        self.calls.push(call);
     }
 
     async fn insert(&mut self, tx: &mut Connection) -> Result<(), Refusal> {
-        self.apply_limits(tx).await?;
-        let mut accepted: Vec<&mut Append> = self.appends.iter_mut().filter(|append| append.outcome.is_none()).collect();
-        if accepted.is_empty() {
-            return Ok(());
-        }
-        let count = count(accepted.len());
-        let last = tx.row(&sql::NEXT_POSITIONS, &[count.into()]).await?.ok_or(sqlx::Error::RowNotFound)?.int(0)?;
-        let mut sealed = Vec::with_capacity(accepted.len());
-        for (position, append) in (last - count + 1..).zip(&mut accepted) {
-            match self.vault.seal(&append.entry, position) {
-                Ok(row) => {
-                    sealed.push((position, &append.entry, row));
-                    append.outcome = Some(Ok(position));
-                }
-                Err(error) => append.outcome = Some(Err(error)),
+        self.calls.iter_mut().for_each(|call| call.outcome = None);
+        let Self { calls, vault, owners, fresh } = self;
+        let names = calls.iter().flat_map(|call| call.append.entries.iter().map(|entry| &entry.owner)).collect();
+        let numbers = owners.numbers(tx, &names, fresh).await?;
+        let numbers: HashMap<BareJid, i64> = numbers.into_iter().map(|(owner, num)| (owner.clone(), num)).collect();
+        pass_over_resent(calls, vault, tx).await?;
+        apply_limits(calls, &numbers, tx).await?;
+        let sealed = seal(calls, vault, &numbers, tx).await?;
+        tx.insert(&sql::APPEND, &sealed, columns).await?;
+        for (_, num, entry, _) in sealed {
+            if let Some(retraction) = &entry.retracts {
+                retract::replace(tx, vault, (&entry.owner, num), (retraction, day_of(entry.stamp))).await?;
             }
         }
-        Ok(tx.insert(&sql::APPEND, &sealed, columns).await?)
-    }
-
-    /// Refuses those whose owner holds enough already.
-    async fn apply_limits(&mut self, tx: &mut Connection) -> Result<(), Refusal> {
-        let owners: HashSet<&str> = self.appends.iter().filter(|it| it.entry.held).map(|it| it.entry.owner.as_str()).collect();
-        let mut held = held_counts(tx, &owners).await?;
-        for append in &mut self.appends {
-            append.outcome = None;
-            if !append.entry.held {
-                continue;
-            }
-            let count = held.entry(append.entry.owner.as_str().to_owned()).or_default();
-            if *count >= append.held_limit {
-                append.outcome = Some(Err(StoreError::Limit("held messages of this account")));
-            } else {
-                *count += 1;
-            }
-        }
+        calls.iter_mut().filter(|call| call.is_accepted()).for_each(|call| call.outcome = Some(Ok(Appended::Stored)));
         Ok(())
     }
 }
 
-fn count(length: usize) -> i64 {
-    i64::try_from(length).unwrap_or(i64::MAX)
-}
-
-async fn held_counts(tx: &mut Connection, owners: &HashSet<&str>) -> Result<HashMap<String, usize>, Refusal> {
-    if owners.is_empty() {
-        return Ok(HashMap::new());
+/// Draws positions and seals; a call of which an entry cannot be sealed is refused as a whole.
+async fn seal<'a>(
+    calls: &'a mut [Call],
+    vault: &Vault,
+    numbers: &HashMap<BareJid, i64>,
+    tx: &mut Connection,
+) -> Result<Vec<Placed<'a>>, Refusal> {
+    let accepted = || calls.iter().enumerate().filter(|(_, call)| call.is_accepted());
+    let entries: Vec<(usize, &ArchiveEntry)> =
+        accepted().flat_map(|(at, call)| call.append.entries.iter().map(move |entry| (at, entry))).collect();
+    if entries.is_empty() {
+        return Ok(Vec::new());
     }
-    let list = serde_json::to_string(owners).map_err(|_| StoreError::Corrupt("a list of owners"))?;
-    let rows = tx.rows(&sql::HELD_COUNTS, &[list.as_str().into()]).await?;
-    let pair = |row: &Row| Ok((row.text(0)?, usize::try_from(row.int(1)?).unwrap_or_default()));
-    rows.iter().map(pair).collect()
+    let count = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+    let last = tx.row(&sql::NEXT_POSITIONS, &[count.into()]).await?.ok_or(sqlx::Error::RowNotFound)?.int(0)?;
+    let mut refused: HashMap<usize, StoreError> = HashMap::new();
+    let mut rows = Vec::with_capacity(entries.len());
+    for (position, (at, entry)) in (last - count + 1..).zip(entries) {
+        match vault.seal(entry, position) {
+            Ok(row) => rows.push((at, position, row)),
+            Err(error) => drop(refused.insert(at, error)),
+        }
+    }
+    rows.retain(|(at, ..)| !refused.contains_key(at));
+    for (at, error) in refused {
+        if let Some(call) = calls.get_mut(at) {
+            call.outcome = Some(Err(error));
+        }
+    }
+    let calls = &*calls;
+    let mut entries = calls.iter().filter(|call| call.is_accepted()).flat_map(|call| &call.append.entries);
+    let placed = rows.into_iter().filter_map(|(_, position, row)| {
+        let entry = entries.next()?;
+        Some((position, *numbers.get(&entry.owner)?, entry, row))
+    });
+    Ok(placed.collect())
 }
 
-type Placed<'a> = (i64, &'a ArchiveEntry, SealedRow);
+/// Finds messages that their sender sent before: in the table, and earlier in this unit.
+async fn pass_over_resent(calls: &mut [Call], vault: &Vault, tx: &mut Connection) -> Result<(), Refusal> {
+    let mut tags: Vec<(usize, [u8; TAG])> = Vec::new();
+    let mut seen: HashMap<[u8; TAG], usize> = HashMap::new();
+    let mut repeated = Vec::new();
+    for (at, call) in calls.iter().enumerate().filter(|(_, call)| call.append.once) {
+        let Some(entry) = call.append.entries.first() else { continue };
+        let found = reference_tags(vault, entry)?;
+        let Some(newest) = found.last().copied() else { continue };
+        let earlier = seen.get(&newest).and_then(|at| calls.get(*at)).and_then(|call| call.append.entries.first());
+        if earlier.is_some_and(|earlier| is_resent(&earlier.message.payload, &entry.message.payload)) {
+            repeated.push(at);
+            continue;
+        }
+        seen.insert(newest, at);
+        tags.extend(found.into_iter().map(|tag| (at, tag)));
+    }
+    if !tags.is_empty() {
+        let list = sql::list_of_bytes(tags.iter().map(|(_, tag)| tag.as_slice()));
+        for row in tx.rows(&sql::RESENT, &[list.as_str().into()]).await? {
+            let tag = row.bytes(8)?;
+            for (at, _) in tags.iter().filter(|(_, known)| known.as_slice() == tag) {
+                if calls.get(*at).is_some_and(|call| is_same(&row, call, vault)) {
+                    repeated.push(*at);
+                }
+            }
+        }
+    }
+    for at in repeated {
+        if let Some(call) = calls.get_mut(at) {
+            call.outcome = Some(Ok(Appended::Resent));
+        }
+    }
+    Ok(())
+}
 
-fn columns<'a>((position, entry, row): &'a Placed<'_>) -> [Value<'a>; sql::ARCHIVE_COLUMNS] {
+/// Under the keys of the days on which it can have been sent, the newest last.
+fn reference_tags(vault: &Vault, entry: &ArchiveEntry) -> Result<Vec<[u8; TAG]>, StoreError> {
+    let Some((author, id)) = entry.reference() else { return Ok(Vec::new()) };
+    let (first, last) = (day_of(entry.stamp.saturating_sub(window())), day_of(entry.stamp));
+    let mut tags = Vec::with_capacity(2);
+    for day in first..=last {
+        tags.extend(vault.reference(day, &entry.owner, (author, id))?);
+    }
+    Ok(tags)
+}
+
+fn window() -> i64 {
+    crate::retention::seconds(RESENT_WITHIN)
+}
+
+/// A row that cannot be read is no reason to lose what comes now.
+fn is_same(row: &Row, call: &Call, vault: &Vault) -> bool {
+    let Some(entry) = call.append.entries.first() else { return false };
+    let Ok(Some(found)) = open_row(vault, &entry.owner, row) else { return false };
+    let age = entry.stamp.saturating_sub(found.stamp).abs();
+    age <= window() && found.message.to == entry.message.to && is_resent(&found.message.payload, &entry.message.payload)
+}
+
+/// Refuses those whose owner holds enough already.
+async fn apply_limits(calls: &mut [Call], numbers: &HashMap<BareJid, i64>, tx: &mut Connection) -> Result<(), Refusal> {
+    let entries = || calls.iter().filter(|call| call.is_accepted()).flat_map(|call| &call.append.entries);
+    let owners: HashSet<i64> =
+        entries().filter(|entry| entry.held.is_some()).filter_map(|entry| numbers.get(&entry.owner).copied()).collect();
+    if owners.is_empty() {
+        return Ok(());
+    }
+    let list = serde_json::to_string(&owners).map_err(|_| StoreError::Corrupt("a list of owners"))?;
+    let rows = tx.rows(&sql::HELD_COUNTS, &[list.as_str().into()]).await?;
+    let pair = |row: &Row| Ok::<_, Refusal>((row.int(0)?, usize::try_from(row.int(1)?).unwrap_or_default()));
+    let mut held = rows.iter().map(pair).collect::<Result<HashMap<i64, usize>, Refusal>>()?;
+    for call in calls.iter_mut().filter(|call| call.is_accepted()) {
+        let mut added = Vec::new();
+        for entry in &call.append.entries {
+            let (Some(limit), Some(num)) = (entry.held, numbers.get(&entry.owner)) else { continue };
+            if held.get(num).copied().unwrap_or_default() >= limit {
+                call.outcome = Some(Err(StoreError::Limit("held messages of this account")));
+                break;
+            }
+            added.push(*num);
+        }
+        if call.is_accepted() {
+            added.into_iter().for_each(|num| *held.entry(num).or_default() += 1);
+        }
+    }
+    Ok(())
+}
+
+fn columns<'a>((position, owner, entry, row): &'a Placed<'_>) -> [Value<'a>; sql::ARCHIVE_COLUMNS] {
     [
         (*position).into(),
-        entry.owner.as_str().into(),
-        entry.id.as_str().into(),
+        (*owner).into(),
+        entry.id.0.as_slice().into(),
         row.day.into(),
         entry.stamp.into(),
         Value::Bytes(Some(&[])),
         row.with_bare.as_slice().into(),
         row.with_full.as_slice().into(),
         row.reference.as_ref().map(|tag| tag.as_slice()).into(),
-        i64::from(entry.held).into(),
+        i64::from(entry.kept).into(),
+        i64::from(entry.held.is_some()).into(),
         row.bytes.as_slice().into(),
     ]
 }
@@ -129,21 +232,25 @@ impl Unit for Appends {
         Box::pin(self.insert(tx))
     }
     fn refuse(&mut self, error: StoreError) {
-        self.appends.iter_mut().for_each(|append| append.outcome = Some(Err(error.clone())));
+        self.fresh = Fresh::default();
+        self.calls.iter_mut().for_each(|call| call.outcome = Some(Err(error.clone())));
     }
     fn settle(self: Box<Self>) {
-        for append in self.appends {
-            let _ = append.caller.send(append.outcome.unwrap_or_else(|| Err(never_ran())));
+        self.owners.remember(self.fresh);
+        for call in self.calls {
+            let _ = call.caller.send(call.outcome.unwrap_or_else(|| Err(never_ran())));
         }
     }
     fn split(self: Box<Self>) -> Vec<Box<dyn Unit>> {
-        let Self { appends, vault } = *self;
-        appends.into_iter().map(|append| Box::new(Self::new(append, vault.clone())) as Box<dyn Unit>).collect()
+        let Self { calls, vault, owners, .. } = *self;
+        let one = |call| Box::new(Self::new(call, (vault.clone(), owners.clone()))) as Box<dyn Unit>;
+        calls.into_iter().map(one).collect()
     }
     fn divisible(&self) -> bool {
-        self.appends.len() > 1
+        self.calls.len() > 1
     }
     fn keys(&self) -> Vec<(Day, &BareJid)> {
-        self.appends.iter().map(|append| (day_of(append.entry.stamp), &append.entry.owner)).collect()
+        let entries = self.calls.iter().flat_map(|call| &call.append.entries);
+        entries.map(|entry| (day_of(entry.stamp), &entry.owner)).collect()
     }
 }

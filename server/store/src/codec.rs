@@ -1,37 +1,26 @@
 //! What is sealed of an archive row, as bytes. The only place that knows: to everything else they are opaque.
 //!
-//! Version byte, then `with from to kind message_id lang` each as a 32-bit little-endian length and its bytes
-//! ([`ABSENT`] stands for none), then the payload up to the end.
+//! Version byte, then `from to kind message_id lang` each as a 32-bit little-endian length and its bytes ([`ABSENT`]
+//! stands for none), then the payload up to the end. Version 1 had the other party's address in front of them.
 
-use bocage_api::store::{ArchiveEntry, StoreError};
-use jid::Jid;
+use bocage_api::{archive::ArchivedMessage, stanza::MessageType, store::StoreError};
+use bytes::Bytes;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const WITH_PARTY: u8 = 1;
 /// Length of a field that is not there.
 const ABSENT: u32 = u32::MAX;
 pub(crate) const DAMAGED: StoreError = StoreError::Corrupt("the content of a row");
 
-/// The sealed part of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Content {
-    pub(crate) with: Jid,
-    pub(crate) from: Jid,
-    pub(crate) to: Jid,
-    pub(crate) kind: String,
-    pub(crate) message_id: Option<String>,
-    pub(crate) lang: Option<String>,
-    pub(crate) payload: Vec<u8>,
-}
-
-/// Appends the content of `entry` to `out`.
-pub(crate) fn encode(entry: &ArchiveEntry, out: &mut Vec<u8>) -> Result<(), StoreError> {
+/// Appends `message` to `out`.
+pub(crate) fn encode(message: &ArchivedMessage, out: &mut Vec<u8>) -> Result<(), StoreError> {
     out.push(VERSION);
-    for text in [entry.with.as_str(), entry.from.as_str(), entry.to.as_str(), &entry.kind] {
-        field(Some(text), out)?;
-    }
-    field(entry.message_id.as_deref(), out)?;
-    field(entry.lang.as_deref(), out)?;
-    out.extend_from_slice(&entry.payload);
+    field(Some(&message.from), out)?;
+    field(Some(&message.to), out)?;
+    field(message.kind.attribute(), out)?;
+    field(message.message_id.as_deref(), out)?;
+    field(message.lang.as_deref(), out)?;
+    out.extend_from_slice(&message.payload);
     Ok(())
 }
 
@@ -48,25 +37,22 @@ pub(crate) fn field(text: Option<&str>, out: &mut Vec<u8>) -> Result<(), StoreEr
 }
 
 /// Reads what [`encode`] wrote.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Content, StoreError> {
-    let mut rest = match bytes.split_first() {
-        Some((&VERSION, rest)) => rest,
-        _ => return Err(DAMAGED),
-    };
+pub(crate) fn decode(bytes: &[u8]) -> Result<ArchivedMessage, StoreError> {
+    let (version, mut rest) = bytes.split_first().ok_or(DAMAGED)?;
     let rest = &mut rest;
-    Ok(Content {
-        with: address(rest)?,
-        from: address(rest)?,
-        to: address(rest)?,
-        kind: text(rest)?.ok_or(DAMAGED)?,
+    match *version {
+        VERSION => {}
+        WITH_PARTY => drop(text(rest)?.ok_or(DAMAGED)?),
+        _ => return Err(DAMAGED),
+    }
+    Ok(ArchivedMessage {
+        from: text(rest)?.ok_or(DAMAGED)?,
+        to: text(rest)?.ok_or(DAMAGED)?,
+        kind: MessageType::parse(text(rest)?.as_deref()),
         message_id: text(rest)?,
         lang: text(rest)?,
-        payload: rest.to_vec(),
+        payload: Bytes::copy_from_slice(rest),
     })
-}
-
-fn address(rest: &mut &[u8]) -> Result<Jid, StoreError> {
-    Jid::new(&text(rest)?.ok_or(DAMAGED)?).map_err(|_| DAMAGED)
 }
 
 /// Reads what [`field`] wrote.
@@ -87,20 +73,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn entry(texts: (Option<String>, Option<String>), payload: Vec<u8>) -> ArchiveEntry {
-        let jid = |text| Jid::new(text).unwrap();
-        ArchiveEntry {
-            owner: jid("a@example.org").to_bare(),
-            id: "1".into(),
-            stamp: 7,
-            with: jid("b@example.org/x"),
-            from: jid("b@example.org/x"),
-            to: jid("a@example.org"),
-            kind: "chat".into(),
+    fn message(texts: (Option<String>, Option<String>), payload: Vec<u8>) -> ArchivedMessage {
+        ArchivedMessage {
+            from: "b@example.org/x".into(),
+            to: "a@example.org".into(),
+            kind: MessageType::Chat,
             message_id: texts.0,
             lang: texts.1,
-            payload,
-            held: true,
+            payload: payload.into(),
         }
     }
 
@@ -108,28 +88,39 @@ mod tests {
         #[test]
         fn content_survives(id in proptest::option::of(".{0,9}"), lang in proptest::option::of(".{0,3}"),
                             payload in proptest::collection::vec(any::<u8>(), 0..99)) {
-            let entry = entry((id, lang), payload);
+            let message = message((id, lang), payload);
             let mut bytes = Vec::new();
-            encode(&entry, &mut bytes).unwrap();
-            let content = decode(&bytes).unwrap();
-            prop_assert_eq!((content.with, content.from, content.to), (entry.with, entry.from, entry.to));
-            prop_assert_eq!((content.kind, content.message_id), (entry.kind, entry.message_id));
-            prop_assert_eq!((content.lang, content.payload), (entry.lang, entry.payload));
+            encode(&message, &mut bytes).unwrap();
+            prop_assert_eq!(decode(&bytes).unwrap(), message);
         }
 
         #[test]
         fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..99)) {
             let _ = decode(&bytes);
-            let mut bytes = bytes;
-            bytes.insert(0, VERSION);
-            let _ = decode(&bytes);
+            for version in [WITH_PARTY, VERSION] {
+                let mut bytes = bytes.clone();
+                bytes.insert(0, version);
+                let _ = decode(&bytes);
+            }
         }
+    }
+
+    #[test]
+    fn a_row_of_the_first_version_is_read() {
+        let mut bytes = vec![WITH_PARTY];
+        for text in ["b@example.org/x", "b@example.org/x", "a@example.org", "chat"] {
+            field(Some(text), &mut bytes).unwrap();
+        }
+        field(Some("m"), &mut bytes).unwrap();
+        field(None, &mut bytes).unwrap();
+        bytes.extend_from_slice(b"<body/>");
+        assert_eq!(decode(&bytes).unwrap(), message((Some("m".into()), None), b"<body/>".to_vec()));
     }
 
     #[test]
     fn a_cut_head_is_refused() {
         let mut bytes = Vec::new();
-        encode(&entry((Some("m".into()), None), Vec::new()), &mut bytes).unwrap();
+        encode(&message((Some("m".into()), None), Vec::new()), &mut bytes).unwrap();
         for length in 0..bytes.len() {
             assert!(decode(&bytes[..length]).is_err(), "{length} bytes were read");
         }

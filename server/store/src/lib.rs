@@ -7,6 +7,7 @@
 mod accounts;
 mod append;
 mod archives;
+mod audit;
 mod batch;
 mod clockgate;
 mod codec;
@@ -15,8 +16,11 @@ mod fault;
 mod keyfile;
 mod open;
 mod outbound;
+mod owners;
 mod permissions;
 mod records;
+mod retention;
+mod retract;
 mod rosters;
 mod seal;
 mod secrets;
@@ -28,4 +32,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Lifetime, TableAudit};
 pub use open::{OpenError, Store, StoreConfig};
+pub use retention::{HostPeriods, Retention};

@@ -2,14 +2,17 @@
 
 use crate::{
     accounts::AccountStore,
-    archives::{self, Archives},
+    archives::{self, Archives, Time},
+    audit::{self, TableAudit},
     batch,
     clockgate::ClockGate,
     engine::{Connection, Either, Readers, Target},
     keyfile::KeyFile,
     outbound::Outbound,
+    owners::Owners,
     permissions,
     records::RecordTable,
+    retention::Retention,
     rosters::RosterStore,
     secrets::SecretStore,
     sql,
@@ -54,8 +57,8 @@ pub struct StoreConfig {
     pub url: Zeroizing<String>,
     /// Where the epoch keys are kept; a volume of its own that is in no backup.
     pub key_dir: PathBuf,
-    /// How long messages wait at most.
-    pub retention: Duration,
+    /// How long what is kept.
+    pub retention: Retention,
 }
 
 /// Why a store cannot be opened.
@@ -116,9 +119,10 @@ impl From<MigrateError> for OpenError {
 
 /// An open store.
 pub struct Store {
-    #[cfg(test)]
     pub(crate) readers: Readers,
     pub(crate) queue: Queue,
+    records: Arc<RecordTable>,
+    periods: (i64, i64),
     stores: Stores,
     gate: Arc<ClockGate>,
     clock: Clock,
@@ -146,27 +150,26 @@ impl Store {
         let readers = readers(&target);
         let wall = archives::stored_wall(&readers).await.map_err(|error| OpenError::Database(error.to_string()))?;
         let connection = Connection::open(&target).await?;
-        let (queue, writer) = Writer::new(connection, target, readers.clone(), (file, vault.clone()));
+        let owners = Arc::new(Owners::default());
+        let (queue, writer) = Writer::new(connection, target, readers.clone(), (file, vault.clone(), owners.clone()));
         let writer = spawn(writer);
         let gate = Arc::new(ClockGate::new(clock.clone(), wall));
         let secrets = Arc::new(SecretStore::new(queue.clone(), entropy));
+        let records = Arc::new(RecordTable::new((queue.clone(), readers.clone()), clock.clone(), gate.clone()));
+        let periods = config.retention.longest_of_each();
         let stores = Stores {
-            accounts: Arc::new(AccountStore::new((queue.clone(), readers.clone()), vault.clone(), secrets.clone())),
+            accounts: Arc::new(AccountStore::new((queue.clone(), readers.clone()), (vault.clone(), owners), secrets.clone())),
             rosters: Arc::new(RosterStore::new(queue.clone(), readers.clone())),
             outbound: Arc::new(Outbound::new((queue.clone(), readers.clone()), vault.clone(), clock.clone())),
-            archive: Arc::new(Archives::new((queue.clone(), readers.clone()), vault, (gate.clone(), config.retention))),
-            records: Arc::new(RecordTable::new((queue.clone(), readers.clone()), clock.clone(), gate.clone())),
+            archive: Arc::new(Archives::new(
+                (queue.clone(), readers.clone()),
+                vault,
+                Time { retention: config.retention, clock: clock.clone(), gate: gate.clone() },
+            )),
+            records: records.clone(),
             secrets,
         };
-        Ok(Self {
-            #[cfg(test)]
-            readers,
-            queue,
-            stores,
-            gate,
-            clock,
-            writer,
-        })
+        Ok(Self { readers, queue, records, periods, stores, gate, clock, writer })
     }
 
     /// The handles.
@@ -190,6 +193,13 @@ impl Store {
     /// When it does not.
     pub async fn health(&self) -> Stored<()> {
         self.queue.write(Probe).await
+    }
+    /// What is stored, by table (H10).
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn audit(&self) -> Stored<Vec<TableAudit>> {
+        audit::audit(&self.readers, self.periods, &self.records.collections()).await
     }
     /// The clock's jump is right: what has expired by it may be destroyed.
     pub fn accept_clock(&self) {

@@ -37,6 +37,10 @@ pub(crate) struct RecordTable {
 }
 
 impl RecordTable {
+    /// What modules have declared.
+    pub(crate) fn collections(&self) -> Vec<Collection> {
+        self.declared.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
     pub(crate) fn new(database: (Queue, Readers), clock: Clock, gate: Arc<ClockGate>) -> Self {
         Self { queue: database.0, readers: database.1, clock, gate, declared: RwLock::default() }
     }
@@ -205,7 +209,7 @@ impl RecordStore for RecordTable {
         self.queue.write(DeleteOwner(owner.to_owned()))
     }
     fn expire(&self, now: UnixSeconds) -> BoxFuture<'_, Stored<u64>> {
-        let declared: Vec<Collection> = self.declared.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let declared = self.collections();
         Box::pin(async move {
             let Some(now) = self.gate.judge(now) else { return Ok(0) };
             let mut deleted = 0;

@@ -1,7 +1,7 @@
 //! Every statement of the store. Those that differ between the engines are `each`; a test prepares all of them on both.
 
 use crate::engine::Sql;
-use std::sync::LazyLock;
+use std::{fmt::Write as _, sync::LazyLock};
 
 macro_rules! statements {
     ($($name:ident = $kind:ident($($text:expr),+ $(,)?);)+) => {
@@ -54,21 +54,85 @@ statements! {
     DELETE_ROSTER = shared("DELETE FROM roster WHERE owner = $1");
 
     NEXT_POSITIONS = shared("UPDATE archive_position SET last = last + $1 RETURNING last");
+    MAKE_OWNER = shared("INSERT INTO archive_owner (owner) VALUES ($1) ON CONFLICT (owner) DO UPDATE SET owner = excluded.owner \
+        RETURNING num");
+    OWNER = shared("SELECT num, keeps, preferences, owner FROM archive_owner WHERE owner = $1");
+    OWNERS = shared("SELECT num, keeps, preferences, owner FROM archive_owner WHERE num > $1 ORDER BY num LIMIT $2");
+    SET_KEEPS = shared("UPDATE archive_owner SET keeps = $2 WHERE num = $1");
+    SET_PREFERENCES = shared("UPDATE archive_owner SET preferences = $2 WHERE num = $1");
+    DELETE_OWNER = shared("DELETE FROM archive_owner WHERE owner = $1");
+
+    PAGE_FORWARD = each(
+        "SELECT position, id, day, stamp, segment, kept, sealed FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
+        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT unhex(value) FROM json_each($6))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT unhex(value) FROM json_each($7))) \
+        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT unhex(value) FROM json_each($8))) ORDER BY position LIMIT $9 OFFSET $10",
+        "SELECT position, id, day, stamp, segment, kept, sealed FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
+        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($6 AS TEXT) AS jsonb)), 'hex'))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($7 AS TEXT) AS jsonb)), 'hex'))) \
+        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($8 AS TEXT) AS jsonb)), 'hex'))) ORDER BY position LIMIT $9 OFFSET $10",
+    );
+    PAGE_BACKWARD = each(
+        "SELECT position, id, day, stamp, segment, kept, sealed FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
+        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT unhex(value) FROM json_each($6))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT unhex(value) FROM json_each($7))) \
+        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT unhex(value) FROM json_each($8))) ORDER BY position DESC LIMIT $9 OFFSET $10",
+        "SELECT position, id, day, stamp, segment, kept, sealed FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
+        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($6 AS TEXT) AS jsonb)), 'hex'))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($7 AS TEXT) AS jsonb)), 'hex'))) \
+        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($8 AS TEXT) AS jsonb)), 'hex'))) ORDER BY position DESC LIMIT $9 OFFSET $10",
+    );
+    COUNT_PAGE = each(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
+        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT unhex(value) FROM json_each($6))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT unhex(value) FROM json_each($7))) \
+        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT unhex(value) FROM json_each($8))) LIMIT $9) AS found",
+        "SELECT COUNT(*) FROM (SELECT 1 FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
+        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($6 AS TEXT) AS jsonb)), 'hex'))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($7 AS TEXT) AS jsonb)), 'hex'))) \
+        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($8 AS TEXT) AS jsonb)), 'hex'))) LIMIT $9) AS found",
+    );
+    LOCATE = shared("SELECT position FROM archive WHERE owner = $1 AND id = $2 AND kept = 1 AND stamp >= $3");
+    RESENT = each(
+        "SELECT position, id, day, stamp, segment, kept, sealed, owner, ref FROM archive WHERE ref IN (SELECT unhex(value) FROM json_each($1))",
+        "SELECT position, id, day, stamp, segment, kept, sealed, owner, ref FROM archive WHERE ref IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS jsonb)), 'hex'))",
+    );
+    FIND_REF = each(
+        "SELECT position, id, day, stamp, segment, kept, sealed, owner, with_bare FROM archive WHERE owner = $1 AND ref IN (SELECT unhex(value) FROM json_each($2))",
+        "SELECT position, id, day, stamp, segment, kept, sealed, owner, with_bare FROM archive WHERE owner = $1 AND ref IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS jsonb)), 'hex'))",
+    );
+    FIND_ID = shared("SELECT position, id, day, stamp, segment, kept, sealed, owner, with_bare FROM archive WHERE owner = $1 AND id = $2");
+    RESEAL = shared("UPDATE archive SET sealed = $2 WHERE position = $1");
     HELD_COUNTS = each(
         "SELECT owner, COUNT(*) FROM archive WHERE held = 1 AND owner IN (SELECT value FROM json_each($1)) GROUP BY owner",
         "SELECT owner, COUNT(*) FROM archive WHERE held = 1 \
-            AND owner IN (SELECT jsonb_array_elements_text($1::text::jsonb)) GROUP BY owner",
+            AND owner IN (SELECT jsonb_array_elements_text($1::text::jsonb)::bigint) GROUP BY owner",
     );
     HELD_COUNT = shared("SELECT COUNT(*) FROM archive WHERE held = 1 AND owner = $1");
-    HELD = shared("SELECT position, id, day, stamp, segment, sealed FROM archive \
-        WHERE held = 1 AND owner = $1 AND position > $2 ORDER BY position LIMIT $3");
+    HELD = shared("SELECT position, id, day, stamp, segment, kept, sealed FROM archive WHERE held = 1 AND owner = $1 AND position > $2 ORDER BY position LIMIT $3");
+    HOLD = shared("UPDATE archive SET held = 1 WHERE owner = $1 AND id = $2 AND held = 0");
+    IS_HELD = shared("SELECT held FROM archive WHERE owner = $1 AND id = $2");
+    RELEASE_KEPT = shared("UPDATE archive SET held = 0 WHERE held = 1 AND kept = 1 AND owner = $1");
     RELEASE_HELD = each(
-        "DELETE FROM archive WHERE held = 1 AND owner = $1 AND position IN (SELECT value FROM json_each($2))",
-        "DELETE FROM archive WHERE held = 1 AND owner = $1 \
+        "UPDATE archive SET held = 0 WHERE held = 1 AND owner = $1 AND position IN (SELECT value FROM json_each($2))",
+        "UPDATE archive SET held = 0 WHERE held = 1 AND owner = $1 \
             AND position IN (SELECT jsonb_array_elements_text($2::text::jsonb)::bigint)",
     );
+    DELETE_RELEASED = each(
+        "DELETE FROM archive WHERE kept = 0 AND held = 0 AND owner = $1 AND position IN (SELECT value FROM json_each($2))",
+        "DELETE FROM archive WHERE kept = 0 AND held = 0 AND owner = $1 \
+            AND position IN (SELECT jsonb_array_elements_text($2::text::jsonb)::bigint)",
+    );
+    OLDEST = shared("SELECT position, stamp FROM archive WHERE owner = $1 ORDER BY position LIMIT $2");
+    OLDEST_HELD = shared("SELECT position, stamp FROM archive WHERE owner = $1 AND held = 1 ORDER BY position LIMIT $2");
+    WAITING_SINCE = shared("SELECT owner, MIN(day) FROM archive WHERE held = 1 GROUP BY owner");
+    UNHOLD_OLD = shared("UPDATE archive SET held = 0 WHERE owner = $1 AND held = 1 AND position <= $2 AND stamp < $3");
+    UNKEEP_OLD = shared("UPDATE archive SET kept = 0 WHERE owner = $1 AND kept = 1 AND position <= $2 AND stamp < $3");
+    DELETE_OLD = shared("DELETE FROM archive WHERE owner = $1 AND kept = 0 AND held = 0 AND position <= $2");
     SWEEP_ARCHIVE = shared("DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE day < $1 ORDER BY day LIMIT $2)");
-    SWEEP_OWNER = shared("DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE owner = $1 LIMIT $2)");
+    SWEEP_OWNER = shared("DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE owner = $1 \
+        AND position <= $2 AND stamp < $3 ORDER BY position LIMIT $4)");
+    SWEEP_WITH = each(
+        "DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE owner = $1 AND position <= $2 \
+            AND with_bare IN (SELECT unhex(value) FROM json_each($3)) ORDER BY position LIMIT $4)",
+        "DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE owner = $1 AND position <= $2 \
+            AND with_bare IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($3 AS TEXT) AS jsonb)), 'hex')) ORDER BY position LIMIT $4)",
+    );
+    LAST_POSITION = shared("SELECT last FROM archive_position");
 
     OUTBOUND = shared("SELECT position, key, day, epoch, sealed FROM outbound WHERE position > $1 ORDER BY position LIMIT $2");
     TAKE_OUTBOUND = each(
@@ -101,13 +165,21 @@ statements! {
     SECRET = shared("SELECT value FROM secret WHERE name = $1");
     MAKE_SECRET = shared("INSERT INTO secret (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING");
 
+    AUDIT = shared("SELECT (SELECT COUNT(*) FROM account), CAST(NULL AS BIGINT), (SELECT COUNT(*) FROM roster_item), \
+        CAST(NULL AS BIGINT), (SELECT COUNT(*) FROM archive_owner), CAST(NULL AS BIGINT), \
+        (SELECT COUNT(*) FROM archive WHERE kept = 1), (SELECT MIN(stamp) FROM archive WHERE kept = 1), \
+        (SELECT COUNT(*) FROM archive WHERE held = 1), (SELECT MIN(stamp) FROM archive WHERE held = 1), \
+        (SELECT COUNT(*) FROM outbound), (SELECT MIN(day) * 86400 FROM outbound), \
+        (SELECT COUNT(*) FROM retired), CAST(NULL AS BIGINT), (SELECT COUNT(*) FROM secret), CAST(NULL AS BIGINT)");
+    AUDIT_RECORDS = shared("SELECT collection, COUNT(*), MIN(written) FROM record GROUP BY collection ORDER BY collection");
+
     WALL = shared("SELECT wall FROM clock");
     SET_WALL = shared("UPDATE clock SET wall = $1");
     PROBE = shared("UPDATE clock SET probe = probe + 1");
 }
 
 /// Columns of an archive row.
-pub(crate) const ARCHIVE_COLUMNS: usize = 11;
+pub(crate) const ARCHIVE_COLUMNS: usize = 12;
 /// Columns of an outbound row.
 pub(crate) const OUTBOUND_COLUMNS: usize = 5;
 
@@ -116,7 +188,7 @@ pub(crate) type Inserts = [(usize, Sql); 3];
 
 /// Appends to archives.
 pub(crate) static APPEND: LazyLock<Inserts> = LazyLock::new(|| {
-    let columns = "position, owner, id, day, stamp, segment, with_bare, with_full, ref, held, sealed";
+    let columns = "position, owner, id, day, stamp, segment, with_bare, with_full, ref, kept, held, sealed";
     inserts(&format!("archive ({columns})"), ARCHIVE_COLUMNS, "")
 });
 
@@ -136,4 +208,18 @@ fn insert(into: &str, (rows, columns): (usize, usize), end: &str) -> &'static st
     };
     let values: Vec<String> = (0..rows).map(row).collect();
     String::leak(format!("INSERT INTO {into} VALUES {}{end}", values.join(", ")))
+}
+
+/// Bytes as both engines take a list of them: JSON of hexadecimal text.
+pub(crate) fn list_of_bytes<'a>(items: impl Iterator<Item = &'a [u8]>) -> String {
+    let mut list = String::from("[");
+    for item in items {
+        list.push_str(if list.len() > 1 { ",\"" } else { "\"" });
+        for byte in item {
+            let _ = write!(list, "{byte:02x}");
+        }
+        list.push('"');
+    }
+    list.push(']');
+    list
 }

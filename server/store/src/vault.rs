@@ -1,25 +1,32 @@
 //! The epoch keys in use, and rows sealed and opened with them. One writer adds and destroys keys; readers only look.
 
 use crate::{
-    codec::{self, Content},
-    keyfile::{KeyFile, KeyName, Keys, owner_tag, record},
+    codec,
+    keyfile::{KeyFile, KeyName, Keys, OwnerTag, owner_tag, record},
     outbound::{self, Epoch, OutboundKeys, Slot},
     seal::{Day, DayKeys, EpochKey, Place, TAG, day_of},
 };
 use aws_lc_rs::aead::{AES_256_GCM, NONCE_LEN};
 use bocage_api::{
+    archive::{ArchiveEntry, ArchivedMessage},
     clock::Entropy,
-    store::{ArchiveEntry, OutboundDraft, OutboundRow, StoreError},
+    store::{OutboundDraft, OutboundRow, StoreError},
 };
 use jid::BareJid;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 use zeroize::Zeroizing;
 
 /// Derived keys kept at most; when it is full it starts anew.
-const DERIVED_KEYS: usize = 512;
+const DERIVED_KEYS: usize = 4096;
+
+/// Days that are looked at for tags: no period is longer than a year, and clocks err.
+const MOST_DAYS: i64 = 400;
 
 /// How payloads are kept. There is one way; tests have another to show that their search would find plain text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +51,14 @@ pub(crate) struct Vault {
     derived: Mutex<HashMap<KeyName, Arc<DayKeys>>>,
     entropy: Entropy,
     sealing: Sealing,
+    /// The latest day that a key is of.
+    newest: AtomicI64,
 }
 
 impl Vault {
     pub(crate) fn new(keys: Keys, entropy: Entropy, sealing: Sealing) -> Self {
-        Self { keys: RwLock::new(keys), derived: Mutex::default(), entropy, sealing }
+        let newest = AtomicI64::new(keys.keys().map(|name| name.0).max().unwrap_or(0));
+        Self { keys: RwLock::new(keys), derived: Mutex::default(), entropy, sealing, newest }
     }
 
     fn day_keys(&self, day: Day, owner: &BareJid) -> Result<Option<Arc<DayKeys>>, StoreError> {
@@ -71,41 +81,74 @@ impl Vault {
     /// Seals a row for its place. Its key must be there.
     pub(crate) fn seal(&self, entry: &ArchiveEntry, position: i64) -> Result<SealedRow, StoreError> {
         let day = day_of(entry.stamp);
-        let keys = self.day_keys(day, &entry.owner)?;
-        let keys = keys.ok_or_else(no_key)?;
-        let with_full = keys.with_tag(entry.with.as_str())?;
-        let bare = entry.with.to_bare();
+        let keys = self.day_keys(day, &entry.owner)?.ok_or_else(no_key)?;
+        let (full, bare) = (entry.party.full(), entry.party.account());
+        let with_full = keys.with_tag(full.as_str())?;
+        let id = entry.id.to_string();
+        let place = Place { owner: &entry.owner, segment: &[], id: &id, position, stamp: entry.stamp };
         Ok(SealedRow {
             day,
-            with_bare: if bare.as_str() == entry.with.as_str() { with_full } else { keys.with_tag(bare.as_str())? },
+            with_bare: if bare.as_str() == full.as_str() { with_full } else { keys.with_tag(bare.as_str())? },
             with_full,
-            reference: entry.message_id.as_deref().map(|id| keys.reference_tag(&entry.from, id)).transpose()?,
-            bytes: self.seal_content(entry, position, &keys)?,
+            reference: entry.reference().map(|(author, id)| keys.reference_tag(author, id)).transpose()?,
+            bytes: self.seal_content(&entry.message, &place, &keys)?,
         })
     }
 
-    fn seal_content(&self, entry: &ArchiveEntry, position: i64, keys: &DayKeys) -> Result<Vec<u8>, StoreError> {
-        let place = Place { owner: &entry.owner, segment: &[], id: &entry.id, position, stamp: entry.stamp };
-        let mut buffer = Vec::with_capacity(256 + entry.payload.len() + AES_256_GCM.tag_len());
+    fn seal_content(&self, message: &ArchivedMessage, place: &Place<'_>, keys: &DayKeys) -> Result<Vec<u8>, StoreError> {
+        let mut buffer = Vec::with_capacity(256 + message.payload.len() + AES_256_GCM.tag_len());
         match self.sealing {
             Sealing::Epoch => {
                 buffer.resize(NONCE_LEN, 0);
-                codec::encode(entry, &mut buffer)?;
-                keys.seal(&place, self.entropy.bytes(), buffer)
+                codec::encode(message, &mut buffer)?;
+                keys.seal(place, self.entropy.bytes(), buffer)
             }
             #[cfg(test)]
-            Sealing::Raw => codec::encode(entry, &mut buffer).map(|()| buffer),
+            Sealing::Raw => codec::encode(message, &mut buffer).map(|()| buffer),
         }
     }
 
+    /// Seals other content for the place of a row; `None` when its key is gone.
+    pub(crate) fn reseal(&self, message: &ArchivedMessage, place: &Place<'_>, day: Day) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(keys) = self.day_keys(day, place.owner)? else { return Ok(None) };
+        self.seal_content(message, place, &keys).map(Some)
+    }
+
     /// Opens a row; `None` when its key is gone.
-    pub(crate) fn open(&self, place: &Place<'_>, day: Day, sealed: Vec<u8>) -> Result<Option<Content>, StoreError> {
+    pub(crate) fn open(&self, place: &Place<'_>, day: Day, sealed: Vec<u8>) -> Result<Option<ArchivedMessage>, StoreError> {
         let Some(keys) = self.day_keys(day, place.owner)? else { return Ok(None) };
         match self.sealing {
             Sealing::Epoch => codec::decode(&keys.open(place, sealed)?).map(Some),
             #[cfg(test)]
             Sealing::Raw => codec::decode(&sealed).map(Some),
         }
+    }
+
+    /// The tag of a reference under the key of one day, if that is there.
+    pub(crate) fn reference(
+        &self,
+        day: Day,
+        owner: &BareJid,
+        (author, id): (&str, &str),
+    ) -> Result<Option<[u8; TAG]>, StoreError> {
+        self.day_keys(day, owner)?.map(|keys| keys.reference_tag(author, id)).transpose()
+    }
+
+    /// A tag under each key that the owner has from the day `first` on.
+    pub(crate) fn tags(
+        &self,
+        owner: &BareJid,
+        (first, last): (Day, Day),
+        tag: impl Fn(&DayKeys) -> Result<[u8; TAG], StoreError>,
+    ) -> Result<Vec<[u8; TAG]>, StoreError> {
+        let newest = self.newest.load(Ordering::Relaxed).max(last);
+        let mut tags = Vec::new();
+        for day in first.max(newest - MOST_DAYS)..=newest {
+            if let Some(keys) = self.day_keys(day, owner)? {
+                tags.push(tag(&keys)?);
+            }
+        }
+        Ok(tags)
     }
 
     /// Seals an outbound row for its place. Its key must be there.
@@ -162,6 +205,9 @@ impl Vault {
         if new.is_empty() {
             return Ok(());
         }
+        if let Some(newest) = new.iter().map(|name| name.0).max() {
+            self.newest.fetch_max(newest, Ordering::Relaxed);
+        }
         let new: Keys = new.into_iter().map(|name| (name, self.new_key())).collect();
         if file.is_suspect() {
             file.rewrite(self.records().into_iter()).await?;
@@ -205,16 +251,24 @@ fn no_key() -> StoreError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Doomed {
     /// All of earlier days.
+    #[cfg(test)]
     Before(Day),
     /// All of this owner.
     Of(BareJid),
+    /// Those of this owner from earlier days.
+    OfBefore(BareJid, Day),
+    /// Each owner's from before their day, and all others' from before the second one.
+    Expired(HashMap<OwnerTag, Day>, Day),
 }
 
 impl Doomed {
     fn covers(&self, name: &KeyName) -> bool {
         match self {
+            #[cfg(test)]
             Self::Before(day) => name.0 < *day,
             Self::Of(owner) => name.1 == owner_tag(owner),
+            Self::OfBefore(owner, day) => name.0 < *day && name.1 == owner_tag(owner),
+            Self::Expired(owners, others) => name.0 < *owners.get(&name.1).unwrap_or(others),
         }
     }
 }

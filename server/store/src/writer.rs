@@ -4,16 +4,20 @@
 //! be locked or away, everything that waits is refused at once instead of trying one after the other.
 
 use crate::{
-    append::{Append, Appends},
+    append::{Appends, Call},
     batch::{TRANSACTION, Transactions},
     engine::{Connection, Readers, Target},
     fault::store_error,
     keyfile::KeyFile,
     outbound::{Change, Changes},
+    owners::Owners,
     unit::{Job, Operation, Unit},
     vault::{Doomed, Vault},
 };
-use bocage_api::store::{StoreError, Stored};
+use bocage_api::{
+    archive::Appended,
+    store::{StoreError, Stored},
+};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use std::sync::{
     Arc,
@@ -30,7 +34,7 @@ pub(crate) const BATCH: usize = 256;
 
 /// What the writer is asked for.
 pub(crate) enum Work {
-    Append(Box<Append>),
+    Append(Box<Call>),
     Outbound(Change),
     Unit(Box<dyn Unit>),
     /// Runs between transactions.
@@ -91,7 +95,7 @@ impl Queue {
         let (job, receiver) = Job::new(operation);
         self.push(Work::Unit(job), receiver)
     }
-    pub(crate) fn append(&self, append: (Append, oneshot::Receiver<Stored<i64>>)) -> Ticket<i64> {
+    pub(crate) fn append(&self, append: (Call, oneshot::Receiver<Stored<Appended>>)) -> Ticket<Appended> {
         self.push(Work::Append(Box::new(append.0)), append.1)
     }
     pub(crate) fn outbound(&self, change: (Change, oneshot::Receiver<Stored<()>>)) -> Ticket<()> {
@@ -140,12 +144,18 @@ pub(crate) struct Writer {
     next: Option<Work>,
     transactions: Transactions,
     vault: Arc<Vault>,
+    owners: Arc<Owners>,
     keys: KeyFile,
     readers: Readers,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, target: Target, readers: Readers, keys: (KeyFile, Arc<Vault>)) -> (Queue, Self) {
+    pub(crate) fn new(
+        connection: Connection,
+        target: Target,
+        readers: Readers,
+        keys: (KeyFile, Arc<Vault>, Arc<Owners>),
+    ) -> (Queue, Self) {
         let (work, work_receiver) = mpsc::channel(QUEUE);
         let (sweeps, sweep_receiver) = mpsc::channel(SWEEPS);
         let queue = Queue { work, sweeps, stop: Arc::default(), writable: Arc::new(AtomicBool::new(true)) };
@@ -158,6 +168,7 @@ impl Writer {
             next: None,
             transactions: Transactions::new(connection, target),
             vault: keys.1,
+            owners: keys.2,
             keys: keys.0,
             readers,
         };
@@ -201,7 +212,7 @@ impl Writer {
 
     /// Everything that waits, up to [`BATCH`].
     fn collect(&mut self, first: Work) -> Vec<Box<dyn Unit>> {
-        let mut batch = Batch::new(self.vault.clone());
+        let mut batch = Batch::new((self.vault.clone(), self.owners.clone()));
         let mut work = Some(first);
         for _ in 0..BATCH {
             let Some(next) = work.take().or_else(|| self.work.try_recv().ok()) else { break };
@@ -260,18 +271,19 @@ struct Batch {
     appends: Option<Appends>,
     outbound: Option<Changes>,
     vault: Arc<Vault>,
+    owners: Arc<Owners>,
 }
 
 impl Batch {
-    fn new(vault: Arc<Vault>) -> Self {
-        Self { units: Vec::new(), appends: None, outbound: None, vault }
+    fn new((vault, owners): (Arc<Vault>, Arc<Owners>)) -> Self {
+        Self { units: Vec::new(), appends: None, outbound: None, vault, owners }
     }
     /// Gives back what is no part of a transaction.
     fn add(&mut self, work: Work) -> Option<Work> {
         match work {
             Work::Append(append) => match &mut self.appends {
                 Some(appends) => appends.push(*append),
-                none => *none = Some(Appends::new(*append, self.vault.clone())),
+                none => *none = Some(Appends::new(*append, (self.vault.clone(), self.owners.clone()))),
             },
             Work::Outbound(change) => match &mut self.outbound {
                 Some(changes) => changes.push(change),

@@ -62,7 +62,7 @@ fn frozen(stanza: Stanza) -> Frozen {
     let children = 0..tail.len();
     let Stanza { kind, from, to, id, lang, el } = stanza;
     let traits = crate::Traits::of(&el);
-    Frozen { kind, from, to, id, lang, tail: tail.into(), children, traits, tree: Some(Box::new(el)) }
+    Frozen { kind, from, to, id, lang, tail: tail.into(), children, traits, tree: Some(Box::new(el)), archived: None }
 }
 
 /// Everything that a module can be given.
@@ -110,6 +110,7 @@ impl FakeHost {
             domain: jid::DomainPart::new("bocage.example").unwrap().into_owned(),
             admins: Arc::from([jid::BareJid::new("admin@bocage.example").unwrap()]),
             offline_retention: Duration::from_secs(7 * 86_400),
+            message_retention: Duration::from_secs(7 * 86_400),
             room_retention: Duration::from_secs(7 * 86_400),
             retention: crate::Retention { reports: Duration::from_secs(30 * 86_400), push: Duration::from_secs(30 * 86_400) },
         };
@@ -143,6 +144,7 @@ impl FakeHost {
             contacts: self.contacts.clone(),
             blocks: self.blocks.clone(),
             accounts: self.accounts.clone(),
+            archiving: self.archive.clone(),
             disco: Arc::new(FakeDisco(self.disco.clone())),
             rooms: self.rooms.clone(),
             commands: Arc::new(FakeCommands(self.commands.clone())),

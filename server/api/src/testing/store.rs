@@ -3,8 +3,8 @@
 use crate::{
     clock::UnixSeconds,
     store::{
-        AccountKeys, Accounts, Archive, ArchiveEntry, ArchiveRow, Collection, Creation, KeyStatistics, OutboundDraft,
-        OutboundKey, OutboundRow, OutboundStore, Page, Record, RecordStore, Secrets, StoreError, Stored,
+        AccountKeys, Accounts, Collection, Creation, KeyStatistics, OutboundDraft, OutboundKey, OutboundRow, OutboundStore, Page,
+        Record, RecordStore, Secrets, StoreError, Stored,
     },
 };
 use futures_util::future::BoxFuture;
@@ -126,49 +126,6 @@ impl RecordStore for MemoryRecords {
     }
     fn delete_owner(&self, owner: &str) -> BoxFuture<'_, Stored<()>> {
         ready(self.rows().map(|mut rows| rows.retain(|(_, o, _), _| o != owner)))
-    }
-    fn expire(&self, _: UnixSeconds) -> BoxFuture<'_, Stored<u64>> {
-        ready(Ok(0))
-    }
-}
-
-/// Archives in memory.
-#[derive(Default)]
-pub struct MemoryArchive {
-    rows: Mutex<Vec<ArchiveRow>>,
-}
-impl MemoryArchive {
-    /// All rows.
-    ///
-    /// # Panics
-    /// When a test panicked before.
-    pub fn rows(&self) -> Vec<ArchiveRow> {
-        self.rows.lock().unwrap().clone()
-    }
-    fn held_rows(&self, owner: &BareJid) -> Vec<ArchiveRow> {
-        self.rows().into_iter().filter(|row| row.entry.held && row.entry.owner == *owner).collect()
-    }
-}
-impl Archive for MemoryArchive {
-    fn append(&self, entry: ArchiveEntry, held_limit: usize) -> BoxFuture<'_, Stored<i64>> {
-        if entry.held && self.held_rows(&entry.owner).len() >= held_limit {
-            return ready(Err(StoreError::Limit("held rows")));
-        }
-        let mut rows = self.rows.lock().unwrap();
-        let position = rows.last().map_or(1, |row| row.position + 1);
-        rows.push(ArchiveRow { position, entry });
-        ready(Ok(position))
-    }
-    fn held(&self, owner: &BareJid, after: i64, limit: usize) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>> {
-        let rows = self.held_rows(owner).into_iter().filter(|row| row.position > after);
-        ready(Ok(rows.take(limit).collect()))
-    }
-    fn release(&self, owner: &BareJid, positions: Vec<i64>) -> BoxFuture<'_, Stored<()>> {
-        self.rows.lock().unwrap().retain(|row| row.entry.owner != *owner || !positions.contains(&row.position));
-        ready(Ok(()))
-    }
-    fn held_count(&self, owner: &BareJid) -> BoxFuture<'_, Stored<usize>> {
-        ready(Ok(self.held_rows(owner).len()))
     }
     fn expire(&self, _: UnixSeconds) -> BoxFuture<'_, Stored<u64>> {
         ready(Ok(0))

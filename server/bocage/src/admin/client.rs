@@ -1,6 +1,6 @@
 //! The command line's end of the admin socket.
 
-use super::protocol::{LineError, Outcome, PAGE, PeersRequest, Request, Response, WireAccount, read_line, write_line};
+use super::protocol::{ClockIs, LineError, Outcome, PAGE, PeersRequest, Request, Response, WireAccount, read_line, write_line};
 use bocage_api::store::AccountKeys;
 use jid::{BareJid, DomainPart};
 use std::{io, path::Path};
@@ -86,6 +86,14 @@ impl Client {
 
     pub(crate) async fn health(&mut self) -> Result<String, ClientError> {
         self.words(Request::Health {}).await
+    }
+
+    pub(crate) async fn audit_data(&mut self) -> Result<String, ClientError> {
+        self.words(Request::AuditData {}).await
+    }
+
+    pub(crate) async fn expire(&mut self, clock: ClockIs) -> Result<String, ClientError> {
+        self.words(Request::Expire { clock }).await
     }
 
     async fn words(&mut self, request: Request) -> Result<String, ClientError> {

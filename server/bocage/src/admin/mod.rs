@@ -6,7 +6,7 @@ mod protocol;
 mod server;
 
 pub(crate) use client::Client;
-pub use protocol::PeersRequest;
+pub use protocol::{ClockIs, PeersRequest};
 pub(crate) use protocol::{Outcome, PAGE};
 pub use server::{BindError, bind, serve};
 
@@ -32,6 +32,10 @@ pub trait Admin: Send + Sync {
     fn peers(&self, request: PeersRequest) -> BoxFuture<'_, Result<String, String>>;
     /// Reads configuration and certificates anew: what changed, in words, or why nothing did.
     fn reload(&self) -> BoxFuture<'_, Result<String, String>>;
+    /// What is stored and for how long (H10), a table a line.
+    fn audit(&self) -> BoxFuture<'_, Result<String, String>>;
+    /// Destroys what has expired.
+    fn expire(&self, clock: ClockIs) -> BoxFuture<'_, Result<String, String>>;
     /// Is the store writable and does every listener listen? Otherwise why not.
     fn health(&self) -> BoxFuture<'_, Result<(), String>>;
 }

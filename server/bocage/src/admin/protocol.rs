@@ -29,8 +29,22 @@ pub(crate) enum Request {
     Peers { ask: PeersRequest },
     /// Read configuration and certificates anew.
     Reload {},
+    /// What is stored; answered in words.
+    AuditData {},
+    /// Destroy what has expired; answered in words.
+    Expire { clock: ClockIs },
     /// How are you?
     Health {},
+}
+
+/// What the operator says of the machine's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockIs {
+    /// Right, whatever was believed before.
+    Right,
+    /// Nothing: it is believed as far as it ran evenly.
+    Unconfirmed,
 }
 
 /// What is asked about other servers.

@@ -124,6 +124,8 @@ async fn answer(request: Request, admin: &dyn Admin) -> Response {
         Request::List { host, after } => list(&host, after.as_deref(), admin).await,
         Request::Peers { ask } => words(admin.peers(ask).await),
         Request::Reload {} => words(admin.reload().await),
+        Request::AuditData {} => words(admin.audit().await),
+        Request::Expire { clock } => words(admin.expire(clock).await),
         Request::Health {} => match admin.health().await {
             Ok(()) => Response::Done { text: "healthy".to_owned() },
             Err(text) => Response::Failed { text },
@@ -207,6 +209,12 @@ mod tests {
         }
         fn list(&self, _: DomainPart) -> BoxFuture<'_, Stored<Vec<BareJid>>> {
             Box::pin(async move { Ok(self.0.lock().unwrap().keys().map(|jid| jid.parse().unwrap()).collect()) })
+        }
+        fn audit(&self) -> BoxFuture<'_, Result<String, String>> {
+            Box::pin(async { Ok("nothing".to_owned()) })
+        }
+        fn expire(&self, clock: crate::admin::ClockIs) -> BoxFuture<'_, Result<String, String>> {
+            Box::pin(async move { Ok(format!("{clock:?}")) })
         }
         fn peers(&self, request: crate::admin::PeersRequest) -> BoxFuture<'_, Result<String, String>> {
             Box::pin(async move { Ok(format!("{request:?}")) })

@@ -2,13 +2,13 @@
 
 use super::plans::Builder;
 use crate::{
-    admin::{Admin, PeersRequest},
+    admin::{Admin, ClockIs, PeersRequest},
     config::{Config, Source},
     modules::Modules,
 };
 use bocage_api::{
     BoxFuture, Reconfigured,
-    store::{AccountKeys, Creation, Stored},
+    store::{AccountKeys, Creation, StoreError, Stored},
 };
 use bocage_core::{
     ServerHandle,
@@ -171,6 +171,20 @@ impl Admin for Operator {
     }
     fn reload(&self) -> BoxFuture<'_, Result<String, String>> {
         Box::pin(async move { self.reload_all() })
+    }
+    fn audit(&self) -> BoxFuture<'_, Result<String, String>> {
+        Box::pin(async move { Ok(super::audit::report(&self.store.audit().await.map_err(|error| error.to_string())?)) })
+    }
+    fn expire(&self, clock: ClockIs) -> BoxFuture<'_, Result<String, String>> {
+        Box::pin(async move {
+            if clock == ClockIs::Right {
+                self.store.accept_clock();
+            }
+            let now = self.router.clock.wall();
+            let stores = &self.router.stores;
+            let rows = async { Ok::<_, StoreError>(stores.archive.expire(now).await? + stores.records.expire(now).await?) };
+            rows.await.map(|rows| format!("{rows} rows had expired and are gone")).map_err(|error| error.to_string())
+        })
     }
     fn health(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move { self.store.health().await.map_err(|error| error.to_string()) })

@@ -3,6 +3,7 @@
 //! [`start`] takes clock and randomness as arguments: tests run the whole server in their own process with it.
 
 mod admin;
+mod audit;
 mod federation;
 mod machine;
 mod plans;
@@ -22,7 +23,7 @@ use bocage_core::{
     router::Router,
     settings::{Auth, HostSettings, Limits},
 };
-use bocage_store::{Store, StoreConfig};
+use bocage_store::{HostPeriods, Retention, Store, StoreConfig};
 use bocage_tls::{Acceptor, Profiles};
 pub use machine::{machine_clock, machine_entropy};
 use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
@@ -125,14 +126,20 @@ pub(crate) async fn open_store(config: &Config, clock: &Clock, entropy: &Entropy
     let settings = StoreConfig {
         url: config.storage.url.expose().to_owned().into(),
         key_dir: config.storage.key_dir.clone(),
-        retention: longest(config),
+        retention: retention(config),
     };
     Store::open(settings, clock.clone(), entropy.clone()).await.context("the store cannot be opened")
 }
 
-/// One period for all: that of the host that keeps longest.
-fn longest(config: &Config) -> Duration {
-    config.hosts.iter().map(|host| host.retention.offline.duration()).max().unwrap_or_default()
+fn retention(config: &Config) -> Retention {
+    Retention::new(config.hosts.iter().map(|host| {
+        let periods = HostPeriods {
+            messages: host.retention.messages.duration(),
+            rooms: host.retention.rooms.duration(),
+            offline: host.retention.offline.duration(),
+        };
+        (host.domain.as_str().to_owned(), periods)
+    }))
 }
 
 /// Services without a certificate are served all the same; other servers will not believe them.

@@ -1,6 +1,7 @@
 //! The command line. What people read goes to standard output, what went wrong to standard error; the exit code is 0,
 //! 1 for what failed and 2 for a configuration or a command line that cannot be.
 
+mod audit;
 mod peers;
 mod run;
 mod store;
@@ -47,6 +48,15 @@ enum Command {
     /// Other servers
     #[command(subcommand)]
     Peers(peers::Peers),
+    /// What the running server stores
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Make the running server destroy now what has expired
+    Expire {
+        /// The machine's clock is right, although it is more than an hour ahead of what was known
+        #[arg(long)]
+        accept_clock: bool,
+    },
     /// Make the running server read configuration and certificates anew
     Reload,
     /// Ask the running server how it is. Exit code 0 or 1
@@ -87,6 +97,8 @@ fn obey(command: Command, config: Config, source: Source, modules: Modules) -> a
         Command::Reference => Ok(ExitCode::SUCCESS),
         Command::User(user) => block_on(user::obey(user, &config)),
         Command::Peers(peers) => block_on(peers::obey(peers, &config)),
+        Command::Audit(audit::Audit::Data) => block_on(audit::data(&config)),
+        Command::Expire { accept_clock } => block_on(audit::expire(accept_clock, &config)),
         Command::Reload => block_on(reload(&config)),
         Command::Healthcheck => block_on(healthcheck(&config)),
     }
@@ -166,6 +178,9 @@ mod tests {
             "bocage peers accept odd.example",
             "bocage peers block odd.example",
             "bocage reference",
+            "bocage audit data",
+            "bocage expire",
+            "bocage expire --accept-clock",
             "bocage reload",
             "bocage healthcheck",
         ] {

@@ -40,7 +40,6 @@ pub(crate) struct Override {
 /// Modules of later work: they may be in `off` already, so that one file serves this build and the next.
 const LATER: &[&str] = &[
     "carbons",
-    "mam",
     "occupant_id",
     "padding",
     "profile",

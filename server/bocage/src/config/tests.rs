@@ -234,7 +234,7 @@ fn the_environment_wins_and_is_blamed_for_its_own_mistakes() {
         ("BOCAGE_LISTEN__C2S", "127.0.0.1:1,[::1]:2"),
         ("BOCAGE_AUTH__SCRAM_SHA1", "false"),
         ("BOCAGE_MODULES__SAMPLE__WAIT", "3s"),
-        ("BOCAGE_MODULES__OFF", "mam"),
+        ("BOCAGE_MODULES__OFF", "witness"),
         ("BOCAGE_CONFIG", "not a key"),
         ("UNRELATED", "x"),
     ];
@@ -312,7 +312,7 @@ admins = []
 [host."b.example".retention]
 messages = "1d"
 [host."b.example".modules]
-off = ["mam"]
+off = ["witness"]
 [host."b.example".modules.sample]
 wait = "7s"
 "#,
@@ -349,8 +349,8 @@ fn a_module_twice_or_of_later_work_is_refused() {
     let twice = modules().with::<Bare>();
     let said = Source::new(None, []).load(&twice).unwrap_err().to_string();
     assert!(said.contains("[modules] bare: two modules of this build have this name"), "{said}");
-    let said = mistakes("domain = \"localhost\"\n[modules.mam]\nplaintext = \"drop\"\n[modules.bare]\nx = 1");
-    assert!(said.contains("[modules] mam: this build does not have this module yet"), "{said}");
+    let said = mistakes("domain = \"localhost\"\n[modules.witness]\nx = 1\n[modules.bare]\nx = 1");
+    assert!(said.contains("[modules] witness: this build does not have this module yet"), "{said}");
     assert!(said.contains("[modules.bare] x: is not known (allowed here: no keys)"), "{said}");
 }
 

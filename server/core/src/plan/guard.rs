@@ -3,7 +3,8 @@
 use super::HostPlan;
 use bocage_api::{
     Action, Asker, Delivery, DiscoEntry, DiscoNode, DiscoPart, DiscoTarget, EgressView, Entity, Frozen, Full, IqPayload,
-    LinkView, Named, RecipientView, Reply, SessionEvent, SessionView, Stanza, StanzaError, StreamFeature, Taken, Verdict,
+    LinkView, Named, RecipientView, RecordView, Reply, SessionEvent, SessionView, Stanza, StanzaError, StreamFeature, Taken,
+    Verdict, archive::Retraction, clock::UnixSeconds,
 };
 use futures_util::FutureExt;
 use jid::BareJid;
@@ -99,6 +100,32 @@ impl HostPlan {
     pub fn answers(&self, entity: &Entity, action: Action, element: &Element) -> bool {
         self.iq_service(entity, |key| key.action == action && key.name == element.name() && element.has_ns(key.namespace))
             .is_some()
+    }
+
+    /// Does an archive keep it?
+    ///
+    /// # Errors
+    /// When a recorder panicked: nothing is stored then, and nothing acknowledged.
+    pub fn wants(&self, view: &RecordView<'_>, message: &Frozen) -> Result<bool, StanzaError> {
+        for recorder in &self.at.recorders {
+            let wants = caught(recorder.module, "recorder", || recorder.it.wants(view, message));
+            if wants.ok_or_else(StanzaError::internal_server_error)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What a message takes back.
+    pub fn retracts(&self, message: &Frozen, stamp: UnixSeconds) -> Option<Retraction> {
+        let recorders = self.at.recorders.iter();
+        recorders.filter_map(|it| caught(it.module, "recorder", || it.it.retracts(message, stamp)).flatten()).next()
+    }
+
+    /// May it wait for its addressee, and how many may? A panic is a no.
+    pub fn holds(&self, owner: &BareJid, message: &Frozen) -> Option<usize> {
+        let places = self.at.undeliverables.iter();
+        places.filter_map(|it| caught(it.module, "undeliverable", || it.it.holds(owner, message)).flatten()).next()
     }
 
     /// Offers a message to the places for undeliverable ones, in order; a panic counts as failure to store.
@@ -206,9 +233,7 @@ mod tests {
     use super::*;
     use bocage_api::{
         BoxFuture, Checkpoints, ClientFilter, DomainService, EgressFilter, IqKey, IqService, Kind, Phase, RecipientRule,
-        Relation, SessionWatch, Undeliverable,
-        stanza::MessageType,
-        store::{ArchiveRow, Stored},
+        Recorder, Relation, SessionWatch, Undeliverable, stanza::MessageType,
     };
 
     struct Broken;
@@ -237,11 +262,13 @@ mod tests {
         fn take(&self, _: &BareJid, _: Arc<Frozen>) -> BoxFuture<'_, Result<Taken, StanzaError>> {
             Box::pin(async { panic!("broken") })
         }
-        fn held(&self, _: &BareJid, _: i64) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>> {
-            Box::pin(async { Ok(Vec::new()) })
+        fn holds(&self, _: &BareJid, _: &Frozen) -> Option<usize> {
+            panic!("broken")
         }
-        fn delivered(&self, _: &BareJid, _: Vec<i64>) -> BoxFuture<'_, Stored<()>> {
-            Box::pin(async { Ok(()) })
+    }
+    impl Recorder for Broken {
+        fn wants(&self, _: &RecordView<'_>, _: &Frozen) -> bool {
+            panic!("broken")
         }
     }
     impl DiscoEntry for Broken {
@@ -310,6 +337,19 @@ mod tests {
         let frozen = Arc::new(crate::wire::freeze_for_wire(message()));
         let taken = plan.take_undeliverable(&"a@x.example".parse().unwrap(), frozen).await;
         assert_eq!(taken, Err(StanzaError::internal_server_error()));
+    }
+
+    #[test]
+    fn a_panicking_recorder_is_an_error_to_the_sender_and_a_panicking_place_holds_nothing() {
+        let plan = plan(|at| {
+            at.recorder(Broken);
+            at.undeliverable(Broken);
+        });
+        let (owner, party) = ("a@x.example".parse().unwrap(), "b@x.example".parse().unwrap());
+        let view = RecordView { owner: &owner, party: &party, in_roster: false, preferences: None };
+        let frozen = crate::wire::freeze_for_wire(message());
+        assert_eq!(plan.wants(&view, &frozen), Err(StanzaError::internal_server_error()));
+        assert_eq!(plan.holds(&owner, &frozen), None);
     }
 
     #[test]

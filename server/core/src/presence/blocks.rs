@@ -67,7 +67,7 @@ impl Router {
             user.set_blocked(after.clone());
         }
         self.push_blocks(owner, change);
-        let now = Facts { blocked: after, exists: facts.exists, roster: facts.roster.clone() };
+        let now = Facts { blocked: after, ..(*facts).clone() };
         self.show_again(owner, (&now, &fewer));
         Ok(())
     }

@@ -14,6 +14,9 @@ use std::{
     },
 };
 
+/// Messages that are handed out at once.
+const PAGE: usize = 50;
+
 /// Bounded by the messages that wait for commit and by the sessions that flush.
 #[derive(Default)]
 pub(super) struct HeldState {
@@ -110,25 +113,20 @@ impl Router {
         }
     }
     async fn held_now(&self, owner: &BareJid, after: i64) -> Stored<Vec<ArchiveRow>> {
-        for place in self.undeliverables(owner) {
-            let rows = place.it.held(owner, after).await?;
-            if !rows.is_empty() {
-                return Ok(rows);
-            }
-        }
-        Ok(Vec::new())
+        self.stores.archive.held(owner, after, PAGE).await
     }
     /// These were handed out.
     ///
     /// # Errors
     /// When that could not be stored: they will come again.
     pub async fn release(&self, owner: &BareJid, positions: Vec<i64>) -> Stored<()> {
-        for place in self.undeliverables(owner) {
-            place.it.delivered(owner, positions.clone()).await?;
-        }
-        Ok(())
+        self.stores.archive.release(owner, positions).await
     }
-    fn undeliverables(&self, owner: &BareJid) -> Vec<bocage_api::Named<dyn bocage_api::Undeliverable>> {
-        self.plans().accounts(owner.domain().as_str()).map(|plan| plan.at.undeliverables.clone()).unwrap_or_default()
+    /// What the archive keeps is not handed out to who reads that.
+    ///
+    /// # Errors
+    /// When that could not be stored.
+    pub async fn release_kept(&self, owner: &BareJid) -> Stored<()> {
+        self.stores.archive.release_kept(owner).await
     }
 }

@@ -4,14 +4,14 @@
 //! non-negative priority; to a full JID that is gone, `normal` comes back (Prosody treats it like `chat`, against the
 //! MUST of section 8.5.3.2.1) and a headline ends in silence.
 
-use super::{Router, Step, held::Storing};
+use super::{Router, Step, held::Storing, record::Draft};
 use crate::{
     facts::Facts,
     mailbox::{Address, Posted},
     plan::{HostPlan, Place},
     wire,
 };
-use bocage_api::{Frozen, Relation, Stanza, StanzaError, Taken, stanza::MessageType};
+use bocage_api::{Frozen, Relation, Stanza, StanzaError, Taken, archive::Append, stanza::MessageType, store::StoreError};
 use jid::{BareJid, Jid};
 use std::{sync::Arc, time::Duration};
 
@@ -25,6 +25,7 @@ impl Router {
         };
         let plans = self.plans();
         match plans.place(to.domain().as_str()) {
+            None if is_storable(kind) => self.record_outgoing(stanza),
             None => self.to_remote(stanza),
             Some(Place::Service(plan)) => self.to_service(plan, &to, stanza),
             Some(Place::Accounts(_)) if to.node().is_none() => Step::bounce(&stanza, &StanzaError::service_unavailable()),
@@ -33,16 +34,30 @@ impl Router {
     }
 
     fn to_account(self: &Arc<Self>, plan: &Arc<HostPlan>, kind: MessageType, to: Jid, mut stanza: Stanza) -> Step {
-        if !plan.at.recipient_rules.is_empty() {
-            let owner = to.to_bare();
+        let owner = to.to_bare();
+        let stored = is_storable(kind) && !self.comes_back(kind, &to);
+        if stored && self.users.leaving.is(&owner) {
+            return self.after_leaving(owner, move |router| router.message(kind, stanza));
+        }
+        if stored || !plan.at.recipient_rules.is_empty() {
             let Some(facts) = self.facts.peek(&owner) else {
                 return self.after_facts(owner, stanza, move |router, stanza| router.message(kind, stanza));
             };
             if let Some(end) = self.judged(&owner, &facts, &mut stanza) {
                 return end;
             }
+            if stored {
+                return self.record(plan, Draft { kind, to, frozen: wire::freeze(stanza, wire::Tree::Keep), facts });
+            }
         }
-        self.deliver_message(kind, to, Arc::new(wire::freeze_for_wire(stanza)))
+        let frozen = Arc::new(wire::freeze_for_wire(stanza));
+        Step::Then(Box::new(move |router| router.deliver_message(kind, to, frozen)))
+    }
+
+    /// Will it come back, whoever is there? (RFC 6121 section 8.5.3.2.1)
+    fn comes_back(&self, kind: MessageType, to: &Jid) -> bool {
+        let gone = || to.try_as_full().is_ok_and(|full| self.users.session(full).is_none());
+        kind == MessageType::Normal && gone()
     }
 
     /// Loads the facts of `owner`, then goes on; without facts the sender is told that it cannot be said now.
@@ -62,17 +77,19 @@ impl Router {
     }
 
     /// Behind what a session that has just ended had not read.
-    fn deliver_message(self: &Arc<Self>, kind: MessageType, to: Jid, frozen: Arc<Frozen>) -> Step {
-        let waits = matches!(kind, MessageType::Chat | MessageType::Normal) && self.users.leaving.is(&to.to_bare());
-        if !waits {
-            return self.place_message(kind, &to, frozen);
+    pub(super) fn deliver_message(self: &Arc<Self>, kind: MessageType, to: Jid, frozen: Arc<Frozen>) -> Step {
+        if is_storable(kind) && self.users.leaving.is(&to.to_bare()) {
+            return self.after_leaving(to.to_bare(), move |router| router.place_message(kind, &to, frozen));
         }
+        self.place_message(kind, &to, frozen)
+    }
+
+    fn after_leaving(self: &Arc<Self>, owner: BareJid, then: impl FnOnce(&Arc<Self>) -> Step + Send + 'static) -> Step {
         let router = self.clone();
         Step::Wait(Box::pin(async move {
-            let owner = to.to_bare();
             // Whatever holds it up is not worth a sender's time: order is given up first.
             let _ = tokio::time::timeout(LEAVING, router.users.leaving.over(&owner)).await;
-            router.place_message(kind, &to, frozen)
+            then(&router)
         }))
     }
 
@@ -80,7 +97,7 @@ impl Router {
         let session = to.try_as_full().ok().and_then(|full| self.users.session(full));
         // A session that gets no held messages would not get this one either, were it stored behind them.
         let behind = session.as_ref().is_none_or(|session| session.wants_messages());
-        if behind && matches!(kind, MessageType::Chat | MessageType::Normal) && self.is_storing(&to.to_bare()) {
+        if behind && is_storable(kind) && self.is_storing(&to.to_bare()) {
             return self.absent(to.to_bare(), frozen);
         }
         if let Some(session) = session {
@@ -95,6 +112,8 @@ impl Router {
         }
         match (kind, to.is_full()) {
             (MessageType::Error, _) | (MessageType::Headline, true) => Step::Done,
+            // What an archive has is not refused any more.
+            (MessageType::Normal, true) if frozen.archived.is_some() => self.absent(to.to_bare(), frozen),
             (MessageType::Groupchat, _) | (MessageType::Normal, true) => {
                 Step::bounce_frozen(&frozen, &StanzaError::service_unavailable())
             }
@@ -139,7 +158,7 @@ impl Router {
     ///
     /// Facts that are missing hold up the sender: commits are queued by their first poll, in the order of messages, and
     /// one that had to load first would be overtaken.
-    fn absent(self: &Arc<Self>, owner: BareJid, frozen: Arc<Frozen>) -> Step {
+    pub(super) fn absent(self: &Arc<Self>, owner: BareJid, frozen: Arc<Frozen>) -> Step {
         let (router, storing) = (self.clone(), self.storing(owner.clone()));
         if let Some(facts) = self.facts.peek(&owner) {
             return Step::Commit(Box::pin(router.keep(facts, storing, frozen)));
@@ -158,15 +177,37 @@ impl Router {
         let Some(plan) = plans.accounts(owner.domain().as_str()).filter(|_| facts.exists) else {
             return self.untaken(&facts, owner, &frozen);
         };
-        match plan.take_undeliverable(owner, frozen.clone()).await {
-            Ok(Taken::Declined) => self.untaken(&facts, owner, &frozen),
-            Err(error) => Step::bounce_frozen(&frozen, &error),
-            Ok(Taken::Stored) => {
-                // Somebody may have come while it was being stored.
-                self.was_stored(owner);
-                self.wanting(owner).iter().for_each(|session| session.mailbox.flush_held());
+        match (frozen.archived, plan.holds(owner, &frozen)) {
+            (Some(id), Some(limit)) => {
+                if let Err(error) = self.stores.archive.hold(owner, id, limit).await {
+                    tracing::warn!(%error, "a message is in the archive, but does not wait besides");
+                }
+                self.is_stored(owner, frozen).await;
                 Step::Done
             }
+            (Some(_), None) => {
+                self.is_stored(owner, frozen).await;
+                Step::Done
+            }
+            (None, Some(limit)) => self.hold(plan, (owner, limit), frozen).await,
+            (None, None) => match plan.take_undeliverable(owner, frozen.clone()).await {
+                Ok(Taken::Stored) => Step::Done,
+                Ok(Taken::Declined) => self.untaken(&facts, owner, &frozen),
+                Err(error) => Step::bounce_frozen(&frozen, &error),
+            },
+        }
+    }
+
+    /// A row for what no archive has (XEP-0160); a full queue answers the sender, as section 2 wants.
+    async fn hold(self: &Arc<Self>, plan: &HostPlan, (owner, limit): (&BareJid, usize), frozen: Arc<Frozen>) -> Step {
+        let Some(entry) = self.held_entry(plan, owner, &frozen, limit) else { return Step::Done };
+        match self.stores.archive.append(Append { entries: vec![entry], once: false }).await {
+            Ok(_) => {
+                self.is_stored(owner, frozen).await;
+                Step::Done
+            }
+            Err(StoreError::Limit(_)) => Step::bounce_frozen(&frozen, &StanzaError::service_unavailable()),
+            Err(error) => Step::bounce_frozen(&frozen, &error.into()),
         }
     }
 
@@ -188,7 +229,13 @@ impl Router {
                 Step::Done | Step::Pressure(_) => return,
                 Step::Answer(answer) => self.route(*answer),
                 Step::Wait(later) | Step::Commit(later) => later.await,
+                Step::Then(then) => then(self),
             }
         }
     }
+}
+
+/// Messages that may wait and that archives keep.
+fn is_storable(kind: MessageType) -> bool {
+    matches!(kind, MessageType::Chat | MessageType::Normal)
 }

@@ -13,6 +13,7 @@ mod iq;
 mod leaving;
 mod message;
 mod ports;
+mod record;
 mod undelivered;
 mod users;
 
@@ -44,6 +45,9 @@ use tokio::sync::Notify;
 pub use users::{Binding, MAX_DIRECTED, Session, User, Users};
 pub(crate) use users::{Client, Proof};
 
+/// Something to be done by the router in its turn.
+pub type Then = Box<dyn FnOnce(&Arc<Router>) -> Step + Send>;
+
 /// What routing a stanza led to.
 pub enum Step {
     /// Done.
@@ -56,6 +60,8 @@ pub enum Step {
     Wait(BoxFuture<'static, Step>),
     /// Something is being committed: the sender may read on; completions are released in order.
     Commit(BoxFuture<'static, Step>),
+    /// To be done when all is done that the sender sent before; then it leads on.
+    Then(Then),
 }
 
 impl Step {
@@ -177,6 +183,7 @@ impl Router {
                 Step::Answer(answer) if answer.kind.is_error() => return Err(StanzaError::service_unavailable()),
                 Step::Answer(_) => return Ok(()),
                 Step::Wait(later) | Step::Commit(later) => later.await,
+                Step::Then(then) => then(self),
             }
         }
     }

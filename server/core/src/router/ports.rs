@@ -3,9 +3,10 @@
 use super::Router;
 use crate::{plan::HostPlan, settings::Auth};
 use bocage_api::{
-    AccountsPort, BlockChange, BlockList, BlocksPort, BoxFuture, Command, CommandsPort, ContactEdit, ContactsPort, DiscoNode,
-    DiscoPart, DiscoPort, DiscoTarget, Frozen, OptOut, OutboxPort, Payloads, Reveal, RoomStanza, RoomView, RoomsPort, Stanza,
-    StanzaError, Undelivered, Verdict, Whois,
+    AccountsPort, ArchivingPort, BlockChange, BlockList, BlocksPort, BoxFuture, Command, CommandsPort, ContactEdit, ContactsPort,
+    DiscoNode, DiscoPart, DiscoPort, DiscoTarget, Frozen, OptOut, OutboxPort, Payloads, Reveal, RoomStanza, RoomView, RoomsPort,
+    Stanza, StanzaError, Undelivered, Verdict, Whois,
+    archive::Preferences,
     commands::CommandPlace,
     store::{Roster, Stored},
 };
@@ -85,6 +86,28 @@ impl ContactsPort for Ports {
     fn interested(&self, session: &FullJid) {
         if let Some(session) = self.router.users.session(session) {
             session.set_interested();
+        }
+    }
+}
+
+impl ArchivingPort for Ports {
+    fn preferences(&self, owner: &BareJid) -> BoxFuture<'_, Stored<Option<Preferences>>> {
+        let owner = owner.clone();
+        Box::pin(async move { Ok(self.router.facts.load(&owner).await?.preferences.clone()) })
+    }
+    fn set_preferences(&self, owner: &BareJid, preferences: Preferences) -> BoxFuture<'_, Stored<()>> {
+        let owner = owner.clone();
+        Box::pin(async move {
+            let _no_load = self.router.facts.lock(&owner).await;
+            let set = self.router.stores.archive.set_preferences(&owner, preferences).await;
+            // Also after an error: it may have been committed.
+            self.router.facts.forget(&owner);
+            set
+        })
+    }
+    fn reads_archive(&self, session: &FullJid) {
+        if let Some(session) = self.router.users.session(session) {
+            session.set_reads_archive();
         }
     }
 }

@@ -7,19 +7,16 @@ use crate::{
     presence, wire,
 };
 use bocage_api::{
-    Checkpoints, Delivery, Phase, RecipientRule, RecipientView, Taken, Undeliverable,
+    Checkpoints, Delivery, Phase, RecipientRule, RecipientView, RecordView, Recorder, Undeliverable,
     stanza::Kind,
     store::{
-        AccountKeys, Accounts, ArchiveEntry, ArchiveRow, Creation, KeyStatistics, Roster, RosterChange, RosterChanged,
-        RosterItem, Rosters, StoreError, Stored, Subscription,
+        AccountKeys, Accounts, Creation, KeyStatistics, Roster, RosterChange, RosterChanged, RosterItem, Rosters, StoreError,
+        Stored, Subscription,
     },
-    testing::{FakeContacts, FakeHost, now},
+    testing::{FakeContacts, FakeHost, MemoryArchive, now},
 };
 use jid::DomainPart;
-use std::sync::{
-    Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 
 const PERMITS: usize = 10_000;
@@ -64,48 +61,18 @@ impl Rosters for Town {
     }
 }
 
-/// Keeps messages in order; something may happen while a page is read.
-#[derive(Default)]
-struct Shelf {
-    rows: Mutex<Vec<Arc<Frozen>>>,
-    reads: AtomicUsize,
-    while_reading: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-struct OnShelf(Arc<Shelf>);
+/// Everything may wait.
+struct OnShelf;
 impl Undeliverable for OnShelf {
-    fn take(&self, _: &BareJid, stanza: Arc<Frozen>) -> BoxFuture<'_, Result<Taken, StanzaError>> {
-        Box::pin(async move {
-            self.0.rows.lock().unwrap().push(stanza);
-            Ok(Taken::Stored)
-        })
+    fn holds(&self, _: &BareJid, _: &Frozen) -> Option<usize> {
+        Some(1000)
     }
-    fn held(&self, owner: &BareJid, after: i64) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>> {
-        let rows = self.0.rows.lock().unwrap().clone();
-        self.0.reads.fetch_add(1, Ordering::Relaxed);
-        if let Some(meanwhile) = self.0.while_reading.lock().unwrap().take() {
-            meanwhile();
-        }
-        let row = |(at, message): (usize, Arc<Frozen>)| ArchiveRow {
-            position: i64::try_from(at).unwrap() + 1,
-            entry: ArchiveEntry {
-                owner: owner.clone(),
-                id: String::new(),
-                stamp: 0,
-                with: message.from.clone().unwrap(),
-                from: message.from.clone().unwrap(),
-                to: owner.clone().into(),
-                kind: "chat".into(),
-                message_id: message.id.clone(),
-                lang: None,
-                payload: Vec::new(),
-                held: true,
-            },
-        };
-        let rows = rows.into_iter().enumerate().map(row).filter(|row| row.position > after).collect();
-        Box::pin(async { Ok(rows) })
-    }
-    fn delivered(&self, _: &BareJid, _: Vec<i64>) -> BoxFuture<'_, Stored<()>> {
-        Box::pin(async { Ok(()) })
+}
+/// Everything is archived.
+struct Everything;
+impl Recorder for Everything {
+    fn wants(&self, _: &RecordView<'_>, _: &Frozen) -> bool {
+        true
     }
 }
 
@@ -119,7 +86,7 @@ impl RecipientRule for Anybody {
 struct Place {
     router: Arc<Router>,
     town: Arc<Town>,
-    shelf: Arc<Shelf>,
+    archive: Arc<MemoryArchive>,
 }
 
 impl Place {
@@ -133,12 +100,12 @@ impl Place {
         let town = Arc::new(Town { contacts: host.contacts.clone(), broken: AtomicBool::new(false), gate });
         let stores = Stores { accounts: town.clone(), rosters: town.clone(), ..handles.stores };
         let router = Arc::new(Router::new(stores, handles.clock, handles.entropy, Limits::default()));
-        let shelf = Arc::new(Shelf::default());
+        let archive = host.archive.clone();
         let mut at = Checkpoints::default();
-        at.of("test").undeliverable(OnShelf(shelf.clone()));
+        at.of("test").undeliverable(OnShelf);
         wire(&mut at);
         router.set_plans(Plans::new([HostPlan::seal("x.example".parse().unwrap(), at).unwrap()]).unwrap());
-        Self { router, town, shelf }
+        Self { router, town, archive }
     }
     fn bind(&self, jid: &str) -> Arc<Session> {
         let session = Arc::new(Session::new(jid.parse().unwrap(), self.router.budget.clone()));
@@ -165,10 +132,10 @@ impl Place {
     }
     /// What the sender of this is told, or what became of it.
     async fn route(&self, xml: &str) -> Option<String> {
-        told(self.router.route(stanza(xml))).await
+        told(&self.router, self.router.route(stanza(xml))).await
     }
     fn on_shelf(&self) -> Vec<String> {
-        self.shelf.rows.lock().unwrap().iter().map(|m| m.id.clone().unwrap_or_default()).collect()
+        self.archive.rows().iter().map(|row| row.message.message_id.clone().unwrap_or_default()).collect()
     }
     /// The connection of `session` is gone; nothing in its mailbox was read.
     async fn lose(&self, session: &Arc<Session>) {
@@ -179,12 +146,13 @@ impl Place {
     }
 }
 
-async fn told(mut step: Step) -> Option<String> {
+async fn told(router: &Arc<Router>, mut step: Step) -> Option<String> {
     loop {
         step = match step {
             Step::Done | Step::Pressure(_) => return None,
             Step::Answer(answer) => return Some(text(&wire::freeze_for_wire(*answer), None)),
             Step::Wait(later) | Step::Commit(later) => later.await,
+            Step::Then(then) => then(router),
         }
     }
 }
@@ -268,9 +236,61 @@ async fn a_message_that_needs_facts_first_is_not_overtaken_by_one_that_does_not(
     let place = Place::new();
     let first = place.router.route(stanza(&chat("b@x.example", "1")));
     assert!(matches!(first, Step::Wait(_)), "nothing of this sender is looked at before it is decided");
-    assert_eq!(told(first).await, None);
+    assert_eq!(told(&place.router, first).await, None);
     assert!(matches!(place.router.route(stanza(&chat("b@x.example", "2"))), Step::Commit(_)), "nothing is waited for");
     assert_eq!(place.on_shelf(), ["1"]);
+}
+
+#[tokio::test]
+async fn a_message_is_in_both_archives_before_it_is_delivered() {
+    let place = Place::with(|at| at.recorder(Everything));
+    let there = place.online("b@x.example/r").await;
+    place.router.facts.load(&"a@x.example".parse().unwrap()).await.unwrap();
+    let step = place.router.route(stanza(&chat("b@x.example", "1")));
+    let Step::Commit(stored) = step else { panic!("a commit") };
+    let then = stored.await;
+    assert_eq!(place.on_shelf(), ["1", "1"]);
+    assert!(mail(&there).is_empty());
+    place.router.finish(then).await;
+    let rows = place.archive.rows();
+    assert_eq!(rows.iter().map(|row| row.owner.as_str()).collect::<Vec<_>>(), ["b@x.example", "a@x.example"]);
+    let stanza_id = format!("<stanza-id xmlns='urn:xmpp:sid:0' by='b@x.example' id='{}'/></message>", rows[0].id);
+    assert!(mail(&there)[0].ends_with(&stanza_id));
+}
+
+#[tokio::test]
+async fn a_message_sent_twice_arrives_once() {
+    let place = Place::with(|at| at.recorder(Everything));
+    let there = place.online("b@x.example/r").await;
+    for _ in 0..2 {
+        assert_eq!(place.route(&chat("b@x.example", "1")).await, None);
+    }
+    assert_eq!(mail(&there).len(), 1);
+    assert_eq!(place.archive.rows().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_archived_and_waits_is_one_row() {
+    let place = Place::with(|at| at.recorder(Everything));
+    let owner: BareJid = "b@x.example".parse().unwrap();
+    place.route(&chat("b@x.example", "1")).await;
+    let gone = place.online("b@x.example/r").await;
+    place.route(&chat("b@x.example/r", "2")).await;
+    place.lose(&gone).await;
+    let mut rows = place.archive.rows();
+    rows.retain(|row| row.owner == owner);
+    assert_eq!(rows.iter().map(|row| (row.kept, row.held.is_some())).collect::<Vec<_>>(), [(true, true), (true, true)]);
+    let held = place.router.held(&owner, 0).await.unwrap();
+    assert_eq!(held.iter().map(|row| row.message.message_id.as_deref()).collect::<Vec<_>>(), [Some("1"), Some("2")]);
+}
+
+#[tokio::test]
+async fn what_comes_back_is_in_no_archive() {
+    let place = Place::with(|at| at.recorder(Everything));
+    let normal = chat("b@x.example/gone", "1").replace("type='chat' ", "");
+    let answer = place.route(&normal).await.expect("an error");
+    assert!(answer.contains("service-unavailable"));
+    assert!(place.archive.rows().is_empty());
 }
 
 #[tokio::test]
@@ -293,12 +313,12 @@ async fn what_is_stored_while_the_last_page_is_read_is_seen() {
     let _claim = place.router.claim_flush(&owner).unwrap();
     assert!(place.router.claim_flush(&owner).is_none());
     let router = place.router.clone();
-    let arrives = move || assert_eq!(now(told(router.route(stanza(&chat("b@x.example", "1"))))), None);
-    *place.shelf.while_reading.lock().unwrap() = Some(Box::new(arrives));
+    let arrives = move || assert_eq!(now(told(&router, router.route(stanza(&chat("b@x.example", "1"))))), None);
+    place.archive.meanwhile(arrives);
     assert_eq!(place.router.held(&owner, 0).await.unwrap().len(), 1, "it looks again before it says that nothing is left");
-    assert_eq!(place.shelf.reads.load(Ordering::Relaxed), 2);
+    assert_eq!(place.archive.held_reads(), 2);
     assert!(place.router.held(&owner, 1).await.unwrap().is_empty());
-    assert_eq!(place.shelf.reads.load(Ordering::Relaxed), 3);
+    assert_eq!(place.archive.held_reads(), 3);
 }
 
 #[tokio::test]

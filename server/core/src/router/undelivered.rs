@@ -27,10 +27,13 @@ impl Router {
         let mut under_way = FuturesOrdered::new();
         for frozen in left {
             let mut step = self.hand_on(session, frozen);
-            while let Step::Wait(later) = step {
-                step = later.await;
+            loop {
+                step = match step {
+                    Step::Wait(later) => later.await,
+                    Step::Then(then) => then(self),
+                    other => break under_way.push_back(self.finish(other)),
+                };
             }
-            under_way.push_back(self.finish(step));
             if under_way.len() >= AT_ONCE {
                 under_way.next().await;
             }

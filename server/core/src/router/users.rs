@@ -35,6 +35,7 @@ pub struct Session {
     cut: Mutex<Option<StreamError>>,
     interested: AtomicBool,
     wants_blocks: AtomicBool,
+    reads_archive: AtomicBool,
     asleep: AtomicBool,
     wants_copies: AtomicBool,
     client: OnceLock<Box<Client>>,
@@ -92,6 +93,7 @@ impl Session {
             wants_copies: AtomicBool::new(false),
             client: OnceLock::new(),
             resumable: OnceLock::new(),
+            reads_archive: AtomicBool::new(false),
         }
     }
     /// Its presence.
@@ -205,6 +207,14 @@ impl Session {
     /// Makes it resumable; the first time counts.
     pub(crate) fn set_resumable(&self, resumable: Resumable) {
         let _ = self.resumable.set(Box::new(resumable));
+    }
+    /// It queried its archive (XEP-0313): what that keeps is not handed out besides.
+    pub fn reads_archive(&self) -> bool {
+        self.reads_archive.load(Ordering::Relaxed)
+    }
+    /// It queried its archive.
+    pub fn set_reads_archive(&self) {
+        self.reads_archive.store(true, Ordering::Relaxed);
     }
     /// Ends the session from outside; the stream error is sent before the close. The first reason stands.
     pub fn cut(&self, reason: StreamError) {

@@ -133,6 +133,21 @@ impl Router {
             return Step::Done;
         }
         let stanza = Arc::new(crate::wire::freeze_for_wire(stanza));
+        self.frozen_with_ticket((from, to), stanza, keeps)
+    }
+
+    /// A message whose archives are written: see [`Router::to_remote`].
+    pub(crate) fn message_to_remote(self: &Arc<Self>, stanza: Arc<Frozen>) -> Step {
+        let (Some(from), Some(to)) = (stanza.from.clone(), stanza.to.clone()) else { return Step::Done };
+        let plans = self.plans();
+        if plans.place(from.domain().as_str()).is_none() {
+            return Step::Done;
+        }
+        let keeps = plans.accounts(from.domain().as_str()).is_some();
+        self.frozen_with_ticket((from, to), stanza, keeps)
+    }
+
+    fn frozen_with_ticket(self: &Arc<Self>, (from, to): (Jid, Jid), stanza: Arc<Frozen>, keeps: bool) -> Step {
         let ticket = keeps.then(Ticket::open);
         let item = Item { stanza: stanza.clone(), instead: None, until: self.clock.mono() + PATIENCE, ticket: ticket.clone() };
         match (self.links.post(from.domain(), to.domain(), item), ticket, self.links.federation()) {

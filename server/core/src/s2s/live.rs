@@ -258,6 +258,7 @@ impl Live {
         match happened {
             Happened::Event(event) => self.receive(event).await?,
             Happened::Ready(Ready::Step(_, step)) => self.apply(step),
+            Happened::Ready(Ready::Released(_, step)) => self.released(step),
             Happened::Ready(Ready::Answer(_, answer)) => self.apply(crate::router::Step::Answer(answer)),
             Happened::Ready(Ready::Rested) => {}
             Happened::Ready(Ready::Streamed(stanza)) => self.streamed(&stanza),

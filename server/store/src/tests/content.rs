@@ -1,6 +1,6 @@
 //! What is put in comes out, on both engines.
 
-use super::{DAY, NOW, bare, held, message, on_both};
+use super::{DAY, NOW, alone, bare, entry, first_word, held, kept, message, on_both, waiting};
 use bocage_api::store::{
     AccountKeys, Collection, Creation, Page, RosterChange, RosterEdit, RosterItem, StoreError, StoredKeys, Stores, Subscription,
 };
@@ -61,7 +61,7 @@ async fn deletion_leaves_nothing_of_the_owner() {
         stores.records.declare(collection("pets/cats", None));
         for owner in [&alice, &zoe] {
             stores.accounts.create(owner.clone(), AccountKeys::default()).await.unwrap();
-            stores.archive.append(message(owner, "1", "hi"), 10).await.unwrap();
+            stores.archive.append(waiting(message(owner, "1", "hi"), 10)).await.unwrap();
             put(&stores, owner.as_str(), RosterItem { listed: true, ..RosterItem::new(bare("c@example.org")) }).await;
             stores.records.put("pets/cats", owner.as_str(), "tom", b"1".to_vec()).await.unwrap();
         }
@@ -131,19 +131,22 @@ async fn held_messages_come_back_in_order_and_go() {
         let stores = store.handles();
         let (alice, zoe) = (bare("alice@example.org"), bare("zoe@example.org"));
         let full = message(&alice, "0", "first");
-        let first = stores.archive.append(full.clone(), 100).await.unwrap();
+        stores.archive.append(waiting(full.clone(), 100)).await.unwrap();
         // Enough for all sizes of statements in one batch.
-        let appends: Vec<_> = (1..100).map(|n| stores.archive.append(message(&alice, &n.to_string(), "x"), 100)).collect();
-        let other = stores.archive.append(message(&zoe, "1", "x"), 100);
-        let positions: Vec<i64> = futures_util::future::try_join_all(appends).await.unwrap();
-        assert!(positions.is_sorted_by(|a, b| a < b) && first < positions[0]);
+        let appends: Vec<_> =
+            (1..100).map(|n| stores.archive.append(waiting(message(&alice, &n.to_string(), "x"), 100))).collect();
+        let other = stores.archive.append(waiting(message(&zoe, "1", "x"), 100));
+        futures_util::future::try_join_all(appends).await.unwrap();
         other.await.unwrap();
         let rows = stores.archive.held(&alice, 0, 1000).await.unwrap();
-        assert_eq!(rows[0].entry, full);
+        let positions: Vec<i64> = rows.iter().skip(1).map(|row| row.position).collect();
+        assert!(positions.is_sorted_by(|a, b| a < b) && rows[0].position < positions[0]);
+        let first = &full.entries[0];
+        assert_eq!((rows[0].id, rows[0].stamp, rows[0].kept, &rows[0].message), (first.id, NOW, false, &*first.message));
         let expected: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-        assert_eq!(rows.iter().map(|row| row.entry.id.clone()).collect::<Vec<_>>(), expected);
+        assert_eq!(rows.iter().map(|row| first_word(row.id)).collect::<Vec<_>>(), expected);
         let page = stores.archive.held(&alice, rows[9].position, 5).await.unwrap();
-        assert_eq!(page.iter().map(|row| row.entry.id.as_str()).collect::<Vec<_>>(), ["10", "11", "12", "13", "14"]);
+        assert_eq!(page.iter().map(|row| first_word(row.id)).collect::<Vec<_>>(), ["10", "11", "12", "13", "14"]);
         stores.archive.release(&zoe, positions.clone()).await.unwrap();
         assert_eq!(stores.archive.held_count(&alice).await, Ok(100), "rows of another owner");
         stores.archive.release(&alice, positions).await.unwrap();
@@ -151,8 +154,9 @@ async fn held_messages_come_back_in_order_and_go() {
         store.close().await;
         let stores_after = bench.open().await;
         assert_eq!(held(&stores_after.handles(), &alice).await, ["0"]);
-        let next = stores_after.handles().archive.append(message(&alice, "n", "x"), 100).await.unwrap();
-        assert!(next > 100, "a position came back");
+        stores_after.handles().archive.append(waiting(message(&alice, "n", "x"), 100)).await.unwrap();
+        let next = stores_after.handles().archive.held(&alice, 1, 10).await.unwrap();
+        assert!(next[0].position > 100, "a position came back");
         stores_after.close().await;
     })
     .await;
@@ -164,10 +168,10 @@ async fn the_limit_of_held_messages_holds_within_a_batch() {
         let store = bench.open().await;
         let archive = store.handles().archive;
         let (alice, zoe) = (bare("alice@example.org"), bare("zoe@example.org"));
-        archive.append(message(&alice, "0", "x"), 3).await.unwrap();
-        let appends: Vec<_> = (1..5).map(|n| archive.append(message(&alice, &n.to_string(), "x"), 3)).collect();
-        let kept = archive.append(bocage_api::store::ArchiveEntry { held: false, ..message(&alice, "kept", "x") }, 3);
-        let other = archive.append(message(&zoe, "1", "x"), 3);
+        archive.append(waiting(message(&alice, "0", "x"), 3)).await.unwrap();
+        let appends: Vec<_> = (1..5).map(|n| archive.append(waiting(message(&alice, &n.to_string(), "x"), 3))).collect();
+        let kept = archive.append(alone(kept(&alice, "kept", "x")));
+        let other = archive.append(waiting(message(&zoe, "1", "x"), 3));
         let results = futures_util::future::join_all(appends).await;
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 2);
         assert!(matches!(results[2], Err(StoreError::Limit(_))));
@@ -263,22 +267,24 @@ async fn secrets_outlive_a_restart() {
 }
 
 #[tokio::test]
-async fn whole_days_expire() {
+async fn h01_rows_expire_to_the_second_and_keys_with_their_day() {
     on_both(async |bench| {
         let store = bench.open().await;
         let stores = store.handles();
         let alice = bare("alice@example.org");
         let midnight = NOW.div_euclid(DAY) * DAY;
-        for (id, stamp) in [("last of the day", midnight + DAY - 1), ("first of the next", midnight + DAY)] {
-            let entry = bocage_api::store::ArchiveEntry { stamp, ..message(&alice, id, "x") };
-            stores.archive.append(entry, 10).await.unwrap();
+        for (id, stamp) in [("first", midnight + 1), ("last", midnight + DAY - 1), ("next", midnight + DAY)] {
+            let entry = bocage_api::store::ArchiveEntry { stamp, ..entry(&alice, id, "x") };
+            stores.archive.append(alone(entry)).await.unwrap();
         }
-        bench.time.pass(midnight + 8 * DAY - 1 - NOW);
+        bench.time.pass(midnight + 7 * DAY + 1 - NOW);
         assert_eq!(stores.archive.expire(bench.time.wall()).await, Ok(0));
-        assert_eq!(held(&stores, &alice).await.len(), 2);
         bench.time.pass(1);
         assert_eq!(stores.archive.expire(bench.time.wall()).await, Ok(1));
-        assert_eq!(held(&stores, &alice).await, ["first of the next"]);
+        assert_eq!(held(&stores, &alice).await, ["last", "next"]);
+        bench.time.pass(DAY - 2);
+        assert_eq!(stores.archive.expire(bench.time.wall()).await, Ok(1));
+        assert_eq!(held(&stores, &alice).await, ["next"]);
         store.close().await;
     })
     .await;
@@ -290,7 +296,7 @@ async fn a_jump_of_the_clock_destroys_nothing_until_it_is_accepted() {
         let store = bench.open().await;
         let stores = store.handles();
         let alice = bare("alice@example.org");
-        stores.archive.append(message(&alice, "1", "x"), 10).await.unwrap();
+        stores.archive.append(waiting(message(&alice, "1", "x"), 10)).await.unwrap();
         bench.time.jump(30 * DAY);
         assert_eq!(stores.archive.expire(bench.time.wall()).await, Ok(0));
         assert_eq!(held(&stores, &alice).await, ["1"]);
@@ -308,13 +314,13 @@ async fn rows_without_a_key_are_left_out_of_full_pages() {
         let stores = store.handles();
         let alice = bare("alice@example.org");
         for (id, stamp) in [("1", NOW - DAY), ("2", NOW - DAY), ("3", NOW), ("4", NOW)] {
-            let entry = bocage_api::store::ArchiveEntry { stamp, ..message(&alice, id, "x") };
-            stores.archive.append(entry, 10).await.unwrap();
+            let entry = bocage_api::store::ArchiveEntry { stamp, ..entry(&alice, id, "x") };
+            stores.archive.append(alone(entry)).await.unwrap();
         }
         let yesterday = crate::vault::Doomed::Before(crate::seal::day_of(NOW));
         store.queue.destroy_keys(yesterday).await.unwrap();
         let rows = stores.archive.held(&alice, 0, 2).await.unwrap();
-        assert_eq!(rows.iter().map(|row| row.entry.id.as_str()).collect::<Vec<_>>(), ["3", "4"]);
+        assert_eq!(rows.iter().map(|row| first_word(row.id)).collect::<Vec<_>>(), ["3", "4"]);
         store.close().await;
     })
     .await;

@@ -1,6 +1,6 @@
 //! A locked, full or absent database: nothing is acknowledged that is not stored, and service returns by itself.
 
-use super::{Bench, bare, held, message, on_both};
+use super::{Bench, bare, held, message, on_both, waiting};
 use crate::{
     engine::{Connection, Sql},
     fault::Refusal,
@@ -36,10 +36,10 @@ async fn a_failing_unit_does_not_harm_its_neighbours() {
         let stores = store.handles();
         let (alice, zoe) = (bare("alice@example.org"), bare("zoe@example.org"));
         let secret = stores.secrets.secret("kept").await.unwrap();
-        stores.archive.append(message(&alice, "taken", "x"), 10).await.unwrap();
+        stores.archive.append(waiting(message(&alice, "taken", "x"), 10)).await.unwrap();
         let before = stores.accounts.create(alice.clone(), AccountKeys::default());
         let failing = store.queue.write(Failing);
-        let appends: Vec<_> = ["1", "taken", "2"].map(|id| stores.archive.append(message(&alice, id, "x"), 10)).into();
+        let appends: Vec<_> = ["1", "taken", "2"].map(|id| stores.archive.append(waiting(message(&alice, id, "x"), 10))).into();
         let panics = stores.rosters.change(alice.clone(), zoe.clone(), Arc::new(|_, _| panic!("on purpose")));
         let after = stores.accounts.create(zoe.clone(), AccountKeys::default());
         assert_eq!(before.await, Ok(Creation::Created));
@@ -64,7 +64,7 @@ async fn a_locked_database_refuses_in_time_and_comes_back() {
     let alice = bare("alice@example.org");
     let mut other = SqliteConnectOptions::new().filename(bench.database()).connect().await.unwrap();
     other.execute("BEGIN EXCLUSIVE").await.unwrap();
-    let appends: Vec<_> = (0..600).map(|n| stores.archive.append(message(&alice, &n.to_string(), "x"), 1000)).collect();
+    let appends: Vec<_> = (0..600).map(|n| stores.archive.append(waiting(message(&alice, &n.to_string(), "x"), 1000))).collect();
     let results = timeout(Duration::from_secs(10), futures_util::future::join_all(appends)).await.unwrap();
     assert!(results.iter().all(|result| matches!(result, Err(StoreError::Unavailable(_)))));
     assert!(!store.is_writable());
@@ -72,7 +72,7 @@ async fn a_locked_database_refuses_in_time_and_comes_back() {
     assert!(held(&stores, &alice).await.is_empty());
     store.health().await.unwrap();
     assert!(store.is_writable());
-    stores.archive.append(message(&alice, "back", "x"), 10).await.unwrap();
+    stores.archive.append(waiting(message(&alice, "back", "x"), 10)).await.unwrap();
     assert_eq!(held(&stores, &alice).await, ["back"]);
     store.close().await;
 }
@@ -99,7 +99,7 @@ async fn a_full_database_acknowledges_nothing_and_comes_back() {
     let store = bench.open().await;
     let stores = store.handles();
     let alice = bare("alice@example.org");
-    stores.archive.append(message(&alice, "before", "x"), 1000).await.unwrap();
+    stores.archive.append(waiting(message(&alice, "before", "x"), 1000)).await.unwrap();
     let mut stored = vec!["before".to_owned()];
     let mut refused = 0;
     // The limit belongs to the connection, which is opened anew after the fault: it is set again for each batch.
@@ -108,7 +108,7 @@ async fn a_full_database_acknowledges_nothing_and_comes_back() {
         let appends: Vec<_> = (0..40)
             .map(|n| {
                 let id = format!("{round}-{n}");
-                (id.clone(), stores.archive.append(message(&alice, &id, &"x".repeat(3000)), 1000))
+                (id.clone(), stores.archive.append(waiting(message(&alice, &id, &"x".repeat(3000)), 1000)))
             })
             .collect();
         let _ = limit.await;
@@ -122,7 +122,7 @@ async fn a_full_database_acknowledges_nothing_and_comes_back() {
     }
     assert!(refused > 0, "the database never was full");
     store.queue.write(Pages(&MORE_PAGES)).await.unwrap();
-    stores.archive.append(message(&alice, "after", &"x".repeat(3000)), 1000).await.unwrap();
+    stores.archive.append(waiting(message(&alice, "after", &"x".repeat(3000)), 1000)).await.unwrap();
     stored.push("after".to_owned());
     assert_eq!(held(&stores, &alice).await, stored);
     assert!(store.is_writable());
@@ -138,12 +138,12 @@ async fn a_postgres_connection_that_is_killed_is_replaced() {
         let store = bench.open().await;
         let stores = store.handles();
         let alice = bare("alice@example.org");
-        stores.archive.append(message(&alice, "1", "x"), 10).await.unwrap();
+        stores.archive.append(waiting(message(&alice, "1", "x"), 10)).await.unwrap();
         assert_eq!(held(&stores, &alice).await, ["1"]);
         let mut other = PgConnectOptions::from_str(&bench.config.url).unwrap().connect().await.unwrap();
         let killed = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'bocage' AND datname = current_database()";
         assert!(other.execute(killed).await.unwrap().rows_affected() >= 2);
-        stores.archive.append(message(&alice, "2", "x"), 10).await.unwrap();
+        stores.archive.append(waiting(message(&alice, "2", "x"), 10)).await.unwrap();
         assert_eq!(held(&stores, &alice).await, ["1", "2"]);
         store.close().await;
     })
@@ -161,10 +161,11 @@ async fn a_locked_table_in_postgres_is_unavailable_and_comes_back() {
         let alice = bare("alice@example.org");
         let mut other = PgConnectOptions::from_str(&bench.config.url).unwrap().connect().await.unwrap();
         other.execute("BEGIN; LOCK TABLE archive").await.unwrap();
-        let append = timeout(Duration::from_secs(10), stores.archive.append(message(&alice, "1", "x"), 10)).await.unwrap();
+        let append =
+            timeout(Duration::from_secs(10), stores.archive.append(waiting(message(&alice, "1", "x"), 10))).await.unwrap();
         assert!(matches!(append, Err(StoreError::Unavailable(_))));
         other.execute("ROLLBACK").await.unwrap();
-        stores.archive.append(message(&alice, "2", "x"), 10).await.unwrap();
+        stores.archive.append(waiting(message(&alice, "2", "x"), 10)).await.unwrap();
         assert_eq!(held(&stores, &alice).await, ["2"]);
         store.close().await;
     })
@@ -178,8 +179,9 @@ async fn a_full_queue_says_so() {
     let stores = store.handles();
     let alice = bare("alice@example.org");
     // The test runs on one thread: the writer cannot take anything before this awaits.
-    let appends: Vec<_> =
-        (0..crate::writer::QUEUE + 1).map(|n| stores.archive.append(message(&alice, &n.to_string(), "x"), usize::MAX)).collect();
+    let appends: Vec<_> = (0..crate::writer::QUEUE + 1)
+        .map(|n| stores.archive.append(waiting(message(&alice, &n.to_string(), "x"), usize::MAX)))
+        .collect();
     let results = futures_util::future::join_all(appends).await;
     assert_eq!(results.last(), Some(&Err(StoreError::Busy)));
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), crate::writer::QUEUE);
@@ -192,12 +194,13 @@ async fn what_was_queued_is_written_before_the_store_closes() {
         let store = bench.open().await;
         let stores = store.handles();
         let alice = bare("alice@example.org");
-        let appends: Vec<_> = (0..500).map(|n| stores.archive.append(message(&alice, &n.to_string(), "x"), 1000)).collect();
+        let appends: Vec<_> =
+            (0..500).map(|n| stores.archive.append(waiting(message(&alice, &n.to_string(), "x"), 1000))).collect();
         store.close().await;
         for append in appends {
             append.await.unwrap();
         }
-        let late = stores.archive.append(message(&alice, "late", "x"), 1000).await;
+        let late = stores.archive.append(waiting(message(&alice, "late", "x"), 1000)).await;
         assert!(matches!(late, Err(StoreError::Unavailable(_))));
         assert!(matches!(stores.archive.held_count(&alice).await, Err(StoreError::Unavailable(_))));
         let store = bench.open().await;
@@ -241,7 +244,7 @@ async fn messages_wait_for_their_key() {
     let store = bench.open().await;
     let stores = store.handles();
     let alice = bare("alice@example.org");
-    stores.archive.append(message(&alice, "1", "x"), 10).await.unwrap();
+    stores.archive.append(waiting(message(&alice, "1", "x"), 10)).await.unwrap();
     // The key directory is gone: an old key still serves, a new one cannot be made durable by a rewrite.
     store.queue.destroy_keys(crate::vault::Doomed::Of(alice.clone())).await.unwrap();
     let keys = &bench.config.key_dir;
@@ -249,13 +252,13 @@ async fn messages_wait_for_their_key() {
     std::fs::rename(keys, &aside).unwrap();
     let destroyed = stores.accounts.create(alice.clone(), AccountKeys::default()).await;
     assert_eq!(destroyed, Ok(Creation::Created));
-    stores.archive.append(message(&alice, "2", "x"), 10).await.unwrap();
+    stores.archive.append(waiting(message(&alice, "2", "x"), 10)).await.unwrap();
     assert!(matches!(stores.accounts.delete(alice.clone()).await, Err(StoreError::Unavailable(_))));
-    assert!(matches!(stores.archive.append(message(&alice, "3", "x"), 10).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(stores.archive.append(waiting(message(&alice, "3", "x"), 10)).await, Err(StoreError::Unavailable(_))));
     assert!(store.is_writable(), "the database is not to blame");
     std::fs::rename(&aside, keys).unwrap();
     assert_eq!(stores.accounts.delete(alice.clone()).await, Ok(true));
-    stores.archive.append(message(&alice, "4", "x"), 10).await.unwrap();
+    stores.archive.append(waiting(message(&alice, "4", "x"), 10)).await.unwrap();
     assert_eq!(held(&stores, &alice).await, ["4"]);
     store.close().await;
 }

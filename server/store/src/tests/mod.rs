@@ -1,6 +1,7 @@
 //! Tests over the whole store. Each body runs on SQLite, and on PostgreSQL when `BOCAGE_TEST_POSTGRES` names a server
 //! where it may create databases; where `CI` is set that is a must.
 
+mod archive;
 mod content;
 mod faults;
 mod outbound;
@@ -8,10 +9,12 @@ mod secrecy;
 mod speed;
 mod statements;
 
-use crate::{OpenError, Store, StoreConfig, vault::Sealing};
+use crate::{HostPeriods, OpenError, Retention, Store, StoreConfig, vault::Sealing};
 use bocage_api::{
+    archive::{Append, ArchiveEntry, ArchivedMessage, Party, StanzaId},
     clock::{Clock, Entropy, RandomSource, TimeSource, UnixSeconds},
-    store::{ArchiveEntry, Stores},
+    stanza::MessageType,
+    store::Stores,
 };
 use jid::{BareJid, Jid};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -86,7 +89,7 @@ impl Bench {
         let config = StoreConfig {
             url: url.unwrap_or_else(|| format!("sqlite:{}", directory.path().join("data/bocage.db").display())).into(),
             key_dir: directory.path().join("keys"),
-            retention: Duration::from_secs(RETENTION),
+            retention: uniform(Duration::from_secs(RETENTION)),
         };
         Self { directory, time: TestTime::at(NOW), config }
     }
@@ -159,24 +162,69 @@ pub(crate) fn bare(text: &str) -> BareJid {
     BareJid::new(text).unwrap()
 }
 
+/// One period for everything at the domains of the tests.
+pub(crate) fn uniform(period: Duration) -> Retention {
+    let periods = HostPeriods { messages: period, rooms: period, offline: period };
+    Retention::new(["example.org", "elsewhere.example"].map(|host| (host.to_owned(), periods)))
+}
+
+/// A name that tests can read.
+pub(crate) fn name(text: &str) -> StanzaId {
+    let mut id = [b' '; 16];
+    id.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+    StanzaId(id)
+}
+
+fn text(id: StanzaId) -> String {
+    String::from_utf8_lossy(&id.0).trim_end().to_owned()
+}
+
 /// A held message to `owner`.
-pub(crate) fn message(owner: &BareJid, id: &str, body: &str) -> ArchiveEntry {
+pub(crate) fn entry(owner: &BareJid, id: &str, body: &str) -> ArchiveEntry {
     ArchiveEntry {
         owner: owner.clone(),
-        id: id.to_owned(),
+        id: name(&format!("{id} {:.10}", owner.as_str())),
         stamp: NOW,
-        with: Jid::new("bob@elsewhere.example/phone").unwrap(),
-        from: Jid::new("bob@elsewhere.example/phone").unwrap(),
-        to: owner.clone().into(),
-        kind: "chat".to_owned(),
-        message_id: Some(format!("m-{id}")),
-        lang: None,
-        payload: format!("<body>{body}</body>").into_bytes(),
-        held: true,
+        party: Party::With(Jid::new("bob@elsewhere.example/phone").unwrap()),
+        message: Arc::new(ArchivedMessage {
+            from: "bob@elsewhere.example/phone".to_owned(),
+            to: owner.as_str().to_owned(),
+            kind: MessageType::Chat,
+            message_id: Some(format!("m-{id}")),
+            lang: None,
+            payload: format!("<body>{body}</body>").into(),
+        }),
+        kept: false,
+        held: Some(10),
+        retracts: None,
     }
+}
+
+/// The same alone in its call.
+pub(crate) fn message(owner: &BareJid, id: &str, body: &str) -> Append {
+    alone(entry(owner, id, body))
+}
+
+pub(crate) fn alone(entry: ArchiveEntry) -> Append {
+    Append { entries: vec![entry], once: false }
+}
+
+/// The same with another bound on what waits.
+pub(crate) fn waiting(mut append: Append, limit: usize) -> Append {
+    append.entries.iter_mut().for_each(|entry| entry.held = Some(limit));
+    append
+}
+
+/// A message of the archive that waits for nobody.
+pub(crate) fn kept(owner: &BareJid, id: &str, body: &str) -> ArchiveEntry {
+    ArchiveEntry { kept: true, held: None, ..entry(owner, id, body) }
 }
 
 pub(crate) async fn held(stores: &Stores, owner: &BareJid) -> Vec<String> {
     let rows = stores.archive.held(owner, 0, 1000).await.unwrap();
-    rows.into_iter().map(|row| row.entry.id).collect()
+    rows.into_iter().map(|row| first_word(row.id)).collect()
+}
+
+pub(crate) fn first_word(id: StanzaId) -> String {
+    text(id).split(' ').next().unwrap_or_default().to_owned()
 }

@@ -145,7 +145,7 @@ async fn deletion_leaves_nothing_that_the_account_sent() {
 async fn a_deadline_deletes_nothing_and_a_week_does() {
     on_both(async |bench| {
         let mut month = Bench { directory: tempfile::tempdir().unwrap(), time: bench.time.clone(), config: bench.config.clone() };
-        month.config.retention = Duration::from_secs(31 * 86_400);
+        month.config.retention = super::uniform(Duration::from_secs(31 * 86_400));
         let store = month.open().await;
         let stores = store.handles();
         let expire = async |seconds| {
@@ -169,7 +169,7 @@ async fn a_deadline_deletes_nothing_and_a_week_does() {
 async fn a_short_retention_holds_for_what_waits_for_others_too() {
     on_both(async |bench| {
         let mut brief = Bench { directory: tempfile::tempdir().unwrap(), time: bench.time.clone(), config: bench.config.clone() };
-        brief.config.retention = Duration::from_secs(3600);
+        brief.config.retention = super::uniform(Duration::from_secs(3600));
         let store = brief.open().await;
         store.handles().outbound.keep(vec![alice(1)]).await.unwrap();
         brief.time.pass(DAY + 3600);

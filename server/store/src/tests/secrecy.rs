@@ -1,7 +1,7 @@
 //! What is found on a disk: nothing while it is kept, and nothing opens once it is gone (H02). Files are searched for
 //! bytes; with the seal switched off the search finds them, so it can.
 
-use super::{Bench, DAY, bare, held, message, on_both};
+use super::{Bench, DAY, bare, held, message, on_both, waiting};
 use crate::{OpenError, vault::Sealing};
 use std::{
     fs,
@@ -28,7 +28,7 @@ async fn h02_sealed_text_is_in_no_file_and_raw_text_is() {
         let bench = Bench::sqlite();
         let store = bench.open_with(sealing).await;
         let alice = bare("alice@example.org");
-        store.handles().archive.append(message(&alice, "1", BODY), 10).await.unwrap();
+        store.handles().archive.append(waiting(message(&alice, "1", BODY), 10)).await.unwrap();
         assert!(files(bench.directory.path()).iter().any(|path| path.to_string_lossy().ends_with("-wal")));
         for text in [BODY, CORRESPONDENT] {
             assert_eq!(found(bench.directory.path(), text), visible, "{text} with {sealing:?}, running");
@@ -46,7 +46,7 @@ async fn sealed_text_is_in_no_row_of_either_database() {
     for (sealing, rows) in [(Sealing::Raw, 1), (Sealing::Epoch, 0)] {
         on_both(async |bench| {
             let store = bench.open_with(sealing).await;
-            store.handles().archive.append(message(&bare("alice@example.org"), "1", BODY), 10).await.unwrap();
+            store.handles().archive.append(waiting(message(&bare("alice@example.org"), "1", BODY), 10)).await.unwrap();
             let hits = bench
                 .beside(
                     "DELETE FROM archive WHERE instr(sealed, CAST('hedgehog' AS BLOB)) > 0",
@@ -65,7 +65,7 @@ async fn an_old_copy_of_the_database_opens_nothing_after_expiry() {
     let bench = Bench::sqlite();
     let alice = bare("alice@example.org");
     let store = bench.open().await;
-    store.handles().archive.append(message(&alice, "1", BODY), 10).await.unwrap();
+    store.handles().archive.append(waiting(message(&alice, "1", BODY), 10)).await.unwrap();
     store.close().await;
     let copy = bench.directory.path().join("copy.db");
     fs::copy(bench.database(), &copy).unwrap();
@@ -89,7 +89,7 @@ async fn an_old_copy_opens_nothing_after_the_account_is_deleted() {
     let alice = bare("alice@example.org");
     let store = bench.open().await;
     store.handles().accounts.create(alice.clone(), Default::default()).await.unwrap();
-    store.handles().archive.append(message(&alice, "1", BODY), 10).await.unwrap();
+    store.handles().archive.append(waiting(message(&alice, "1", BODY), 10)).await.unwrap();
     store.close().await;
     let copy = fs::read(bench.database()).unwrap();
     let store = bench.open().await;
@@ -108,7 +108,7 @@ async fn swapped_rows_do_not_open() {
         let store = bench.open().await;
         let alice = bare("alice@example.org");
         for id in ["1", "2"] {
-            store.handles().archive.append(message(&alice, id, id), 10).await.unwrap();
+            store.handles().archive.append(waiting(message(&alice, id, id), 10)).await.unwrap();
         }
         assert_eq!(held(&store.handles(), &alice).await, ["1", "2"]);
         let swap = "UPDATE archive SET sealed = (SELECT a.sealed FROM archive a WHERE a.id <> archive.id)";

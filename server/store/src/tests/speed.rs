@@ -1,6 +1,6 @@
 //! Group commit keeps up. A coarse bound: it fails when each message waits for a commit of its own.
 
-use super::{NOW, bare, message, on_both};
+use super::{NOW, bare, message, on_both, waiting};
 use bocage_api::store::{OutboundDraft, OutboundKey};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
@@ -15,7 +15,8 @@ async fn appends_share_their_commits() {
         let archive = store.handles().archive;
         let owners: Vec<_> = (0..200).map(|n| bare(&format!("u{n}@example.org"))).collect();
         let started = Instant::now();
-        let append = |n: usize| archive.append(message(&owners[n % owners.len()], &n.to_string(), &"x".repeat(300)), 1000);
+        let append =
+            |n: usize| archive.append(waiting(message(&owners[n % owners.len()], &n.to_string(), &"x".repeat(300)), 1000));
         let stored =
             stream::iter(0..MESSAGES).map(append).buffer_unordered(IN_FLIGHT).filter(|it| std::future::ready(it.is_ok()));
         assert_eq!(stored.count().await, MESSAGES);

@@ -8,10 +8,7 @@ use crate::{
     router::{FlushClaim, Router},
     wire,
 };
-use bocage_api::{
-    BoxFuture,
-    store::{ArchiveRow, Stored},
-};
+use bocage_api::{BoxFuture, archive::ArchiveRow, store::Stored};
 use jid::BareJid;
 use std::{
     sync::Arc,
@@ -112,7 +109,14 @@ impl Live {
 
     fn load_held(&mut self, claim: FlushClaim, after: i64) {
         let (router, owner) = (self.router.clone(), self.session.jid.to_bare());
-        self.held = Held::Loading(claim, Box::pin(async move { router.held(&owner, after).await }));
+        let reads_archive = self.session.reads_archive();
+        let page = async move {
+            if reads_archive {
+                router.release_kept(&owner).await?;
+            }
+            router.held(&owner, after).await
+        };
+        self.held = Held::Loading(claim, Box::pin(page));
     }
 
     pub(super) fn held_next(&mut self, event: HeldEvent) {
@@ -133,9 +137,9 @@ impl Live {
 
     fn write_page(&mut self, claim: FlushClaim, rows: Vec<ArchiveRow>) -> Held {
         let positions = rows.iter().map(|row| row.position).collect();
-        let host = self.session.jid.domain().as_str().to_owned();
+        let owner = self.session.jid.to_bare();
         for row in rows {
-            self.put_row(Arc::new(wire::thaw(row, &host)));
+            self.put_row(Arc::new(wire::thaw(row, &owner)));
         }
         Held::Written(Some(claim), Page { positions, count: self.put_so_far() })
     }

@@ -201,6 +201,7 @@ impl Live {
         match happened {
             Happened::Event(event) => self.receive(event)?,
             Happened::Step(entry, step) => self.apply(entry, step),
+            Happened::Released(entry, step) => self.released(entry, step),
             Happened::Answer(entry, answer) => {
                 self.write(*answer);
                 self.done(entry);

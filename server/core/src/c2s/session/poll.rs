@@ -17,6 +17,8 @@ use std::{
 pub(super) enum Happened {
     Event(Event),
     Step(Entry, Step),
+    /// A commit's, in its turn.
+    Released(Entry, Step),
     Answer(Entry, Box<Stanza>),
     Streamed(Arc<Frozen>),
     Mail,
@@ -62,10 +64,12 @@ impl Live {
 
     /// A client that does not read can still be cut, and holds up nobody: what began for it goes on.
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
-        if let Some(work) = &mut self.work
-            && let Poll::Ready(Ready::Step(entry, step)) = work.poll_steps(cx)
-        {
-            return Poll::Ready(Happened::Step(entry, step));
+        if let Some(work) = &mut self.work {
+            match work.poll_steps(cx) {
+                Poll::Ready(Ready::Step(entry, step)) => return Poll::Ready(Happened::Step(entry, step)),
+                Poll::Ready(Ready::Released(entry, step)) => return Poll::Ready(Happened::Released(entry, step)),
+                _ => {}
+            }
         }
         if let Poll::Ready(event) = self.held.poll(|_| Reached::No, cx) {
             return Poll::Ready(Happened::Held(event));
@@ -78,6 +82,7 @@ impl Live {
         if let Some(work) = &mut self.work {
             match work.poll(cx) {
                 Poll::Ready(Ready::Step(entry, step)) => return Poll::Ready(Happened::Step(entry, step)),
+                Poll::Ready(Ready::Released(entry, step)) => return Poll::Ready(Happened::Released(entry, step)),
                 Poll::Ready(Ready::Answer(entry, answer)) => return Poll::Ready(Happened::Answer(entry, answer)),
                 Poll::Ready(Ready::Rested) => return Poll::Ready(Happened::Progress),
                 Poll::Ready(Ready::Streamed(stanza)) => return Poll::Ready(Happened::Streamed(stanza)),

@@ -100,6 +100,16 @@ impl Live {
     }
 
     fn go(&mut self, entry: Entry, stanza: Stanza) {
+        if self.must_wait(&stanza) {
+            let session = self.session.clone();
+            return self.apply(
+                entry,
+                Step::Then(Box::new(move |router| match (stanza.kind, session) {
+                    (Kind::Presence(kind), session) => presence::from_client(router, &session, kind, stanza),
+                    _ => router.route(stanza),
+                })),
+            );
+        }
         let step = match stanza.kind {
             Kind::Presence(kind) => presence::from_client(&self.router, &self.session, kind, stanza),
             Kind::Message(_) => {
@@ -118,11 +128,37 @@ impl Live {
         self.apply(entry, step);
     }
 
+    /// Presence and iqs to other entities keep their place behind messages that are being stored.
+    fn must_wait(&self, stanza: &Stanza) -> bool {
+        let other = stanza.to.as_ref().is_some_and(|to| to.is_full() || matches!(stanza.kind, Kind::Presence(_)));
+        let kind = match stanza.kind {
+            Kind::Presence(_) => other || stanza.to.is_none(),
+            Kind::Iq(_) => other,
+            Kind::Message(_) => false,
+        };
+        kind && self.work.as_ref().is_some_and(|work| work.is_committing())
+    }
+
+    /// A commit's step in its turn: what was sent before is done.
+    pub(super) fn released(&mut self, entry: Entry, step: Step) {
+        match step {
+            Step::Then(then) => {
+                let step = then(&self.router);
+                self.released(entry, step);
+            }
+            other => self.apply(entry, other),
+        }
+    }
+
     /// What a stanza led to, so far.
     pub(super) fn apply(&mut self, entry: Entry, step: Step) {
         match step {
             Step::Wait(later) => return self.work().wait(entry, later),
             Step::Commit(later) => return self.work().commit(entry, later),
+            Step::Then(then) if self.work.as_ref().is_some_and(|work| work.is_committing()) => {
+                return self.work().commit(entry, Box::pin(std::future::ready(Step::Then(then))));
+            }
+            Step::Then(_) => return self.released(entry, step),
             Step::Done => {}
             Step::Answer(answer) => {
                 self.router.copy_own_error(&self.session, &answer);

@@ -156,6 +156,7 @@ impl Asleep {
     fn take(&mut self, ready: Ready) {
         match ready {
             Ready::Step(entry, step) => self.apply(entry, step),
+            Ready::Released(entry, step) => self.released(entry, step),
             Ready::Answer(entry, answer) => {
                 self.keep(*answer);
                 self.acks.ledger.done(entry);
@@ -165,8 +166,25 @@ impl Asleep {
         }
     }
 
+    /// A commit's step in its turn: what was sent before is done.
+    fn released(&mut self, entry: Entry, step: Step) {
+        match step {
+            Step::Then(then) => {
+                let step = then(&self.router);
+                self.released(entry, step);
+            }
+            other => self.apply(entry, other),
+        }
+    }
+
     fn apply(&mut self, entry: Entry, step: Step) {
         match step {
+            Step::Then(then) => match &mut self.work {
+                Some(work) if work.is_committing() => {
+                    return work.commit(entry, Box::pin(std::future::ready(Step::Then(then))));
+                }
+                _ => return self.released(entry, Step::Then(then)),
+            },
             Step::Wait(later) => return self.work.get_or_insert_default().wait(entry, later),
             Step::Commit(later) => return self.work.get_or_insert_default().commit(entry, later),
             Step::Done | Step::Pressure(_) => {}

@@ -59,6 +59,8 @@ pub(crate) struct Work {
 /// What became ready.
 pub(crate) enum Ready {
     Step(Entry, Step),
+    /// Of a commit, in its turn.
+    Released(Entry, Step),
     Answer(Entry, Box<Stanza>),
     /// The sender's pause is over.
     Rested,
@@ -101,6 +103,10 @@ impl Work {
             && self.pause.is_none()
             && self.commits.len() < WINDOW
             && self.running.len() + self.queued.len() < self.most_iqs
+    }
+    /// Is something being committed?
+    pub(crate) fn is_committing(&self) -> bool {
+        !self.commits.is_empty()
     }
     /// Nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
@@ -157,7 +163,7 @@ impl Work {
     pub(crate) fn poll_steps(&mut self, cx: &mut Context<'_>) -> Poll<Ready> {
         // Commits that are new are queued by their first poll: before anything that waits behind them goes on.
         if let Poll::Ready(Some((entry, step))) = self.commits.poll_next_unpin(cx) {
-            return Poll::Ready(Ready::Step(entry, step));
+            return Poll::Ready(Ready::Released(entry, step));
         }
         if let Some(waiting) = self.waiting.front_mut()
             && let Poll::Ready((entry, step)) = waiting.poll_unpin(cx)

@@ -102,12 +102,28 @@ impl Live {
         self.apply(step);
     }
 
+    /// A commit's step in its turn: what came before is done.
+    pub(super) fn released(&mut self, step: Step) {
+        match step {
+            Step::Then(then) => {
+                let step = then(&self.federation.router);
+                self.released(step);
+            }
+            other => self.apply(other),
+        }
+    }
+
     pub(super) fn apply(&mut self, step: Step) {
         match step {
             Step::Done => {}
+            Step::Then(then) if self.work.is_committing() => {
+                self.work.commit(Entry::NONE, Box::pin(std::future::ready(Step::Then(then))))
+            }
+            Step::Then(_) => self.released(step),
             // Answers go the way of all stanzas; none of them can be answered again.
             Step::Answer(answer) => match self.federation.router.route(*answer) {
                 Step::Wait(later) | Step::Commit(later) => self.work.commit(Entry::NONE, later),
+                then @ Step::Then(_) => self.apply(then),
                 Step::Done | Step::Pressure(_) | Step::Answer(_) => {}
             },
             Step::Wait(later) => self.work.wait(Entry::NONE, later),
