@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::watch;
 
 const KEEPER: &str = r#""$@" < /dev/null 2>&1 & child=$!
-while read -r signal; do kill -"$signal" "$child"; done
+while read -r signal; do kill -"$signal" "$child"; echo "it got $signal"; done
 kill -KILL "$child" 2> /dev/null; wait "$child" 2> /dev/null"#;
 
 /// Longer than any server takes to start on a busy machine.
@@ -73,6 +73,12 @@ impl Leash {
     /// Sends a signal: "HUP".
     pub fn signal(&mut self, name: &str) {
         writeln!(self.signals.as_mut().expect("it lives"), "{name}").unwrap();
+    }
+    /// Stops it as it is, and waits until it is.
+    pub async fn freeze(&mut self) {
+        let mark = self.mark();
+        self.signal("STOP");
+        self.said(mark, "it got STOP").await;
     }
     /// Kills it and waits for its end.
     pub fn kill(&mut self) {

@@ -1,5 +1,6 @@
 //! Ours and Debian's ejabberd, which as a server takes no certificate without clientAuth, and has dialback instead. It
-//! acknowledges nothing between servers (XEP-0198): what is on its way when a link is cut is lost with the link.
+//! has no XEP-0198 between servers, so it is pinged, and its answers come on links of its own: what it sends itself when a
+//! link is cut, it may lose; what it is sent, it gets.
 
 use super::{Setup, between::between, scenarios::chat};
 use bocage_tests::{Kind, Usage};
@@ -15,7 +16,8 @@ between!(Bocage, Ejabberd:
     errors::where_nobody_is_comes_back,
     loss::the_far_one_dies_and_returns,
     loss::the_near_one_stops_and_returns,
-    loss::links_come_back,
+    loss::the_far_one_dies_with_what_it_was_sent,
+    loss::links_are_cut,
     loss::the_resolver_dies_and_returns,
     certificates::certificates_are_renewed,
     rooms::a_room_of_the_far_one,

@@ -16,6 +16,7 @@ between!(Bocage, Prosody:
     errors::where_nobody_is_comes_back,
     loss::the_far_one_dies_and_returns,
     loss::the_near_one_stops_and_returns,
+    loss::the_far_one_dies_with_what_it_was_sent,
     loss::links_are_cut,
     loss::the_resolver_dies_and_returns,
     certificates::certificates_are_renewed,

@@ -71,6 +71,13 @@ impl Peer {
             }
         };
     }
+    /// Lets it do nothing any more; what it is sent waits in its machine. Not ours, which is in this process.
+    pub async fn freeze(&mut self) {
+        match &mut self.life {
+            Life::Child(child) => child.freeze().await,
+            _ => panic!("ours, or over"),
+        }
+    }
     /// Ends it: ours in order, the others by SIGKILL.
     pub async fn stop(&mut self) {
         self.life = match std::mem::replace(&mut self.life, Life::Over(None)) {

@@ -1,6 +1,6 @@
 //! What all links share: the ways to peers, the judge of their certificates, who is admitted.
 
-use super::{dialback::Keys, memory::Memory, rows::Rows};
+use super::{dialback::Keys, manners::Manners, memory::Memory, rows::Rows};
 use crate::{router::Router, settings::S2s};
 use bocage_api::{LinkView, ProtocolVersion, StanzaError};
 use bocage_dial::{Dane, Dialer};
@@ -47,6 +47,7 @@ pub struct Federation {
     pub(super) settings: S2s,
     pub(super) keys: Keys,
     pub(super) rows: Rows,
+    pub(super) manners: Manners,
     pub(super) looking: Semaphore,
     /// Strangers may not make us ask the DNS without end, nor take the places of those whom we look for.
     asking: Semaphore,
@@ -70,6 +71,7 @@ impl Federation {
             streams: AtomicUsize::new(0),
             fewer: Notify::new(),
             rows: Rows::default(),
+            manners: Manners::default(),
             router,
             acceptor,
             memory,

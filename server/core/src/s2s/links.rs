@@ -64,6 +64,13 @@ impl Links {
         self.with((here, there), |link| link.take_over().then(|| link.clone())).flatten()
     }
 
+    /// `there` has answered a ping of `here`; `false`: that was not asked.
+    pub(super) fn answered(&self, (here, there): (&DomainPart, &DomainPart), id: &str) -> bool {
+        let table = self.table();
+        let link = table.get(there.as_str()).and_then(|links| links.get(here.as_str()));
+        link.is_some_and(|link| link.answer(id))
+    }
+
     /// Forgets a queue that nobody uses.
     pub(super) fn forget(&self, link: &Link) {
         let mut table = self.table();

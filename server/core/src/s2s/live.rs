@@ -27,9 +27,11 @@ use tokio::{
 };
 
 mod management;
+mod pings;
 mod receive;
 
 pub(super) use management::Management;
+use pings::Pings;
 
 /// Iqs of one peer that may be under way.
 const IQS: usize = 64;
@@ -86,6 +88,8 @@ struct Live {
     receives: bool,
     max_bytes: Option<usize>,
     management: Management,
+    /// What stands for it where there is none.
+    pings: Pings,
     /// Written, and not known to have arrived.
     sent: VecDeque<Item>,
     bucket: Option<Bucket>,
@@ -111,6 +115,7 @@ enum Happened {
     Event(Event),
     Ready(Ready),
     Filled,
+    Answered,
     Written,
     Timer,
     Progress,
@@ -145,6 +150,7 @@ impl Live {
         let now = federation.router.clock.mono();
         let bucket = settings.rate.map(|rate| Bucket::new(rate, settings.burst, now));
         reader.set_limits(Limits::stanza(settings.max_stanza_size));
+        let pings = Pings::new(federation.manners.is_silent(there.as_str()));
         Self {
             output: Output::new(out),
             work: Work::with_iqs(IQS),
@@ -166,6 +172,7 @@ impl Live {
             receives,
             max_bytes,
             management,
+            pings,
             bucket,
         }
     }
@@ -190,6 +197,9 @@ impl Live {
         }
         if self.management.answer_due(self.work.is_idle(), &mut self.output) {
             return Poll::Ready(Happened::Progress);
+        }
+        if self.pings.is_asked() && self.sends.as_ref().is_some_and(|link| link.poll_answered(cx).is_ready()) {
+            return Poll::Ready(Happened::Answered);
         }
         if self.hold.as_mut().is_some_and(|hold| hold.as_mut().poll(cx).is_ready()) {
             self.hold = None;
@@ -217,12 +227,14 @@ impl Live {
         self.timer.as_mut().poll(cx).map(|()| Happened::Timer)
     }
 
-    /// The server stops: what waits goes out first.
+    /// The server stops: what waits goes out first. Answers to pings are not waited for: the streams that they come on end
+    /// too, and what they would have confirmed stays as rows.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         if self.closing.as_mut().is_some_and(|closing| closing.as_mut().poll(cx).is_ready()) {
             self.closing = None;
         }
-        self.closing.is_none() && self.output.is_empty() && self.work.is_idle() && self.sent.is_empty()
+        let settled = self.sent.is_empty() || self.management.is_off();
+        self.closing.is_none() && self.output.is_empty() && self.work.is_idle() && settled
     }
 
     fn reads(&self) -> bool {
@@ -263,6 +275,7 @@ impl Live {
             Happened::Ready(Ready::Rested) => {}
             Happened::Ready(Ready::Streamed(stanza)) => self.streamed(&stanza),
             Happened::Filled => self.bring().await,
+            Happened::Answered => self.pinged().await,
             Happened::Written => self.written().await,
             Happened::Timer => self.tick()?,
             Happened::Progress => {}
@@ -290,12 +303,17 @@ impl Live {
             self.sent.push_back(item);
         }
         self.management.ask(link.is_empty(), self.sent.len(), &mut self.output, self.busy);
+        self.ping();
     }
 
-    /// All output is out. Without stream management that is as much as can be known.
+    /// All output is out. Without stream management that is as much as can be known of all but messages, and of those
+    /// too where pings are not answered.
     async fn written(&mut self) {
         if !self.management.is_off() {
             return;
+        }
+        if !self.pings.is_by_flush() {
+            return self.sent.retain(|item| item.ticket.is_some());
         }
         for item in std::mem::take(&mut self.sent) {
             if item.ticket.is_some() {
@@ -308,6 +326,9 @@ impl Live {
         self.timer.as_mut().reset(Instant::now() + TICK);
         let now = self.federation.router.clock.mono();
         if self.output.is_stalled() || self.management.is_overdue(now, OVERDUE) {
+            return Err(End::Lost);
+        }
+        if self.pings.is_overdue(now, OVERDUE) && self.unanswered() {
             return Err(End::Lost);
         }
         let silent = now.saturating_sub(self.busy);
@@ -336,6 +357,7 @@ impl Live {
             self.written().await;
         }
         if let Some(link) = &self.sends {
+            link.forget_question();
             let now = self.federation.router.clock.mono();
             link.put_back(std::mem::take(&mut self.sent).into_iter(), now + PATIENCE);
         }

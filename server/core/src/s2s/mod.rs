@@ -10,6 +10,7 @@ mod federation;
 mod incoming;
 mod links;
 mod live;
+mod manners;
 mod memory;
 mod outgoing;
 pub mod queue;

@@ -45,6 +45,20 @@ struct State {
     bytes: usize,
     driver: Driver,
     reader: Option<Waker>,
+    /// The id of the ping that whoever brings has sent, until it is answered.
+    asked: Option<String>,
+    /// It was, and whoever brings does not know yet.
+    answered: bool,
+}
+
+impl State {
+    /// Whoever brings is the only one who waits here.
+    fn wakes(&mut self, cx: &Context<'_>) {
+        match &self.reader {
+            Some(known) if known.will_wake(cx.waker()) => {}
+            _ => self.reader = Some(cx.waker().clone()),
+        }
+    }
 }
 
 /// The queue in front of one peer, for one host of ours.
@@ -68,7 +82,8 @@ pub(super) enum Pushed {
 
 impl Link {
     pub(super) fn new(here: DomainPart, there: DomainPart, budget: Arc<Budget>) -> Self {
-        let state = State { items: VecDeque::new(), bytes: 0, driver: Driver::None, reader: None };
+        let items = VecDeque::new();
+        let state = State { items, bytes: 0, driver: Driver::None, reader: None, asked: None, answered: false };
         Self { here, there, state: Mutex::new(state), budget, superseded: Notify::new() }
     }
     fn state(&self) -> MutexGuard<'_, State> {
@@ -136,10 +151,41 @@ impl Link {
         if !state.items.is_empty() {
             return Poll::Ready(());
         }
-        match &state.reader {
-            Some(known) if known.will_wake(cx.waker()) => {}
-            _ => state.reader = Some(cx.waker().clone()),
+        state.wakes(cx);
+        Poll::Pending
+    }
+
+    /// The peer was asked: this ping is behind what was brought.
+    pub(super) fn ask(&self, id: String) {
+        let mut state = self.state();
+        (state.asked, state.answered) = (Some(id), false);
+    }
+    /// Whoever brings asks no more.
+    pub(super) fn forget_question(&self) {
+        let mut state = self.state();
+        (state.asked, state.answered) = (None, false);
+    }
+    /// The peer has answered the ping `id`, on whatever stream; `false`: nobody has asked that.
+    pub(super) fn answer(&self, id: &str) -> bool {
+        let mut state = self.state();
+        if state.asked.as_deref() != Some(id) {
+            return false;
         }
+        (state.asked, state.answered) = (None, true);
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        true
+    }
+    /// Ready once when the peer has answered.
+    pub(super) fn poll_answered(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if std::mem::take(&mut state.answered) {
+            return Poll::Ready(());
+        }
+        state.wakes(cx);
         Poll::Pending
     }
 
@@ -234,6 +280,20 @@ mod tests {
         let taken = [link.take().unwrap(), link.take().unwrap()];
         link.put_back(taken.into_iter(), Duration::from_secs(9));
         assert_eq!(ids(&link), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn only_the_ping_that_was_sent_is_answered_and_once() {
+        let link = link(&Arc::new(Budget::new(usize::MAX)));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(!link.answer("ping"), "nobody asked");
+        link.ask("ping".into());
+        assert!(!link.answer("pong") && link.poll_answered(&mut cx).is_pending());
+        assert!(link.answer("ping") && !link.answer("ping"));
+        assert!(link.poll_answered(&mut cx).is_ready() && link.poll_answered(&mut cx).is_pending());
+        link.ask("later".into());
+        link.forget_question();
+        assert!(!link.answer("later"), "the stream that asked is gone");
     }
 
     #[test]

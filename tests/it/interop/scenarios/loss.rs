@@ -1,7 +1,11 @@
 //! Servers, links and the resolver go away and come back.
 
 use crate::interop::pair::{Pair, Setup, none_is_lost, say, talk, talk_again};
-use bocage_tests::Person;
+use bocage_tests::{Person, soon};
+use std::time::Duration;
+
+/// Less than a message takes on the wire.
+const SHORTEST: usize = 80;
 
 /// What is sent while the other is gone arrives or comes back.
 pub(in crate::interop) async fn the_far_one_dies_and_returns(setup: Setup) {
@@ -11,7 +15,7 @@ pub(in crate::interop) async fn the_far_one_dies_and_returns(setup: Setup) {
     pair.far.stop().await;
     let ids = write(&mut romeo, &pair.far.bare("juliet")).await;
     pair.far.start_again(&pair.world).await;
-    juliet = pair.far.online("juliet").await;
+    juliet = returned(&pair).await;
     none_is_lost(&mut romeo, &mut juliet, &ids).await;
     talk_again(&mut romeo, &mut juliet).await;
     pair.links_are_sealed();
@@ -29,27 +33,52 @@ pub(in crate::interop) async fn the_near_one_stops_and_returns(setup: Setup) {
     pair.links_are_sealed();
 }
 
-/// What was sent as the links were cut arrives or comes back, and what is sent later arrives.
-pub(in crate::interop) async fn links_are_cut(setup: Setup) {
-    let pair = Pair::of(setup).await;
+/// What it was sent and has not read dies with it, and arrives all the same. It is not ours: ours cannot be stopped.
+pub(in crate::interop) async fn the_far_one_dies_with_what_it_was_sent(setup: Setup) {
+    let mut pair = Pair::of(setup).await;
     let (mut romeo, mut juliet) = pair.people().await;
     talk(&mut romeo, &mut juliet).await;
-    let to = juliet.jid.to_string();
-    let mut ids = write(&mut romeo, &to).await;
-    pair.cut_links();
-    ids.extend(write(&mut romeo, &to).await);
+    pair.far.freeze().await;
+    let before = sent(&pair);
+    let ids = write(&mut romeo, &pair.far.bare("juliet")).await;
+    // On the wire there is nothing to wait for but bytes.
+    soon(async {
+        while sent(&pair) < before + ids.len() * SHORTEST {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    pair.far.stop().await;
+    pair.far.start_again(&pair.world).await;
+    juliet = returned(&pair).await;
     none_is_lost(&mut romeo, &mut juliet, &ids).await;
     talk_again(&mut romeo, &mut juliet).await;
     pair.links_are_sealed();
 }
 
-/// What is sent later arrives, over links that are as safe.
-pub(in crate::interop) async fn links_come_back(setup: Setup) {
+/// Juliet again. What waited for her may come before her own presence, so that is not awaited.
+async fn returned(pair: &Pair) -> Person {
+    let mut juliet = pair.far.login("juliet").await;
+    juliet.send("<presence/>").await;
+    juliet
+}
+
+/// Bytes that the far one was sent.
+fn sent(pair: &Pair) -> usize {
+    pair.far.site.front.recordings().iter().map(|recording| recording.sent.len()).sum()
+}
+
+/// What was sent as the links were cut arrives or comes back, and what is sent later arrives, over links that are as safe.
+pub(in crate::interop) async fn links_are_cut(setup: Setup) {
     let pair = Pair::of(setup).await;
     let (mut romeo, mut juliet) = pair.people().await;
     talk(&mut romeo, &mut juliet).await;
     let links = pair.links();
+    let to = juliet.jid.to_string();
+    let mut ids = write(&mut romeo, &to).await;
     pair.cut_links();
+    ids.extend(write(&mut romeo, &to).await);
+    none_is_lost(&mut romeo, &mut juliet, &ids).await;
     talk_again(&mut romeo, &mut juliet).await;
     assert!(pair.links() > links, "by new links");
     pair.links_are_proven().await;

@@ -1,6 +1,6 @@
 //! What a peer may say on a stream that is up.
 
-use super::{End, Live};
+use super::{End, Live, pings};
 use crate::{
     c2s::errors,
     ingress,
@@ -47,6 +47,10 @@ impl Live {
             Some(Err(refused)) => (refused.stanza, Some(refused.error)),
         };
         let (here, there) = self.pair(&stanza)?;
+        let answers = |id| self.federation.router.links.answered((&here, &there), id);
+        if pings::answer_id(&stanza).is_some_and(answers) {
+            return Ok(());
+        }
         match fault {
             None => self.filtered(stanza, &here, &there),
             Some(error) => self.apply(Step::bounce(&stanza, &error)),
@@ -166,6 +170,7 @@ impl Live {
         match element.name() {
             "enable" if self.management.is_off() && self.sent.is_empty() => {
                 self.management.enable();
+                self.forget_pings();
                 self.hold = None;
                 self.output.element(&Element::bare("enabled", SM));
             }
@@ -180,6 +185,7 @@ impl Live {
             }
             "failed" if self.management.is_requested() => {
                 self.management.failed();
+                self.ping();
                 if self.output.is_empty() {
                     self.written().await;
                 }
