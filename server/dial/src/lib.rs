@@ -12,6 +12,7 @@ mod connect;
 mod dane;
 mod dialer;
 mod dns;
+mod inspect;
 mod name;
 mod order;
 mod plan;
@@ -23,6 +24,8 @@ mod target;
 pub mod testing;
 
 pub use dialer::Dialer;
+pub use inspect::{Authorisation, Caa, Host, Inspector, Place, Service};
+pub use name::ascii;
 pub use settings::{DialFault, Fill, Peer, Settings, Via};
 pub use target::{Dane, DaneSet, Mode, Target, Tlsa, Unreachable};
 

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 /// Longest name without its final dot (RFC 1035, section 2.3.4).
 const LONGEST: usize = 253;
 
-/// The form in which `name` is looked up.
-pub(crate) fn ascii(name: &str) -> Option<String> {
+/// The form in which `name` is looked up: A-labels in lower case without a final dot; `None`: it cannot be.
+#[must_use]
+pub fn ascii(name: &str) -> Option<String> {
     if let Some(ip) = ip(name) {
         return Some(ip.to_string());
     }

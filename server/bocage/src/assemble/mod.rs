@@ -25,6 +25,7 @@ use bocage_core::{
 };
 use bocage_store::{HostPeriods, Retention, Store, StoreConfig};
 use bocage_tls::{Acceptor, Profiles};
+pub(crate) use federation::ways;
 pub use machine::{machine_clock, machine_entropy};
 use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 

@@ -38,7 +38,8 @@ struct Arguments {
 enum Command {
     /// Run the server (this is what happens without a command, too)
     Run,
-    /// Look for what would go wrong: configuration, certificates, ports, permissions. Exit code 0, 1 (warnings) or 2
+    /// Look for what would go wrong: configuration, certificates, ports, permissions, DNS. Prints the lines for the zones.
+    /// Exit code 0, 1 (warnings) or 2
     Check,
     /// Print every key of the configuration with its default
     Reference,
@@ -93,7 +94,7 @@ pub fn main(modules: Modules) -> ExitCode {
 fn obey(command: Command, config: Config, source: Source, modules: Modules) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run => run::run(config, source, modules).map(|()| ExitCode::SUCCESS),
-        Command::Check => check(&config),
+        Command::Check => block_on(check(&config)),
         Command::Reference => Ok(ExitCode::SUCCESS),
         Command::User(user) => block_on(user::obey(user, &config)),
         Command::Peers(peers) => block_on(peers::obey(peers, &config)),
@@ -116,11 +117,17 @@ fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Res
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-fn check(config: &Config) -> anyhow::Result<ExitCode> {
-    let running = block_on(async { Ok(ExitCode::from(u8::from(Client::connect(&config.admin.socket).await.is_err()))) })?;
-    let server = if running == ExitCode::SUCCESS { check::Server::Running } else { check::Server::Stopped };
-    let findings = check::findings(config, server, jiff::Timestamp::now().as_second());
+async fn check(config: &Config) -> anyhow::Result<ExitCode> {
+    let running = Client::connect(&config.admin.socket).await.is_ok();
+    let server = if running { check::Server::Running } else { check::Server::Stopped };
+    let now = jiff::Timestamp::now().as_second();
+    let mut findings = check::findings(config, server, now);
+    let world = check::world(config, now).await;
+    findings.extend(world.findings);
     out(&check::report(&findings));
+    if !world.zone.is_empty() {
+        out(&format!("\n{}", world.zone));
+    }
     Ok(ExitCode::from(check::exit_code(&findings)))
 }
 

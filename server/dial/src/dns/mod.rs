@@ -7,6 +7,7 @@ mod proof;
 mod root;
 
 use crate::{
+    Caa,
     connect::{ADDRESSES, in_turns, usable},
     name,
     order::Srv,
@@ -95,6 +96,18 @@ impl Dns {
         // The resolver answers for special names itself, and proves nothing.
         judge(resolver.lookup(name.clone(), kind).await, &name, kind, Judging::Nothing)
     }
+}
+
+/// CAA records at `name` itself.
+pub(crate) async fn caa(dns: &Dns, name: &str) -> Result<Vec<Caa>, Unreachable> {
+    let answer = dns.ask(name, RecordType::CAA).await?;
+    let record = |data| match data {
+        RData::CAA(caa) => {
+            Some(Caa { tag: caa.tag.to_ascii_lowercase(), value: String::from_utf8_lossy(&caa.value).into_owned() })
+        }
+        _ => None,
+    };
+    Ok(answer.records.into_iter().filter_map(record).collect())
 }
 
 /// Joins the answers of the families.

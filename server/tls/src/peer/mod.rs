@@ -22,6 +22,7 @@ mod trust;
 
 pub(crate) use configs::PeerConfigs;
 pub use connect::{Approach, ConnectError, Connector};
+pub(crate) use dane::Usable;
 pub use evidence::{Dane, DaneSet, Evidence, Pin, PinError, Route, Tlsa};
 pub use proof::{ProvenBy, Refused, TlsProof};
 pub use stream::PeerStream;
