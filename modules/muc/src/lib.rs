@@ -98,6 +98,7 @@ impl Module for Muc {
             outbox: outbox.clone(),
             rooms,
             opt_outs: Arc::default(),
+            makers: room::Makers::default(),
         });
         let (service, mut mail) = Service::new(env, stores.of(name.clone()), tasks.clone());
         let loading = service.clone();

@@ -201,11 +201,12 @@ impl Stanza {
         let lang = el.attrs_mut().remove(&Namespace::XML, xml_ncname!("lang"));
         let (kind, kind_error) = Self::kind(el.name(), kind.as_deref())?;
         let mut fault = kind_error;
-        let mut address = |text: Option<String>| match text.map(|t| Jid::new(&t)).transpose() {
+        let mut address = |text: Option<String>| match text.as_deref().map(Jid::new).transpose() {
             Ok(jid) => jid,
             Err(_) => {
                 fault = Some(StanzaError::jid_malformed());
-                None
+                // Whose resource alone is malformed is answered in the name of the rest.
+                text.and_then(|text| Jid::new(text.split_once('/')?.0).ok())
             }
         };
         let (to, from) = (address(to), address(from));

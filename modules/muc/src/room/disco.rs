@@ -54,6 +54,7 @@ impl Room {
             xml::REQUEST,
             RETRACT,
             MODERATE,
+            super::moderate::OLD_MODERATE,
             either(config.public, "muc_public", "muc_hidden"),
             either(config.members_only, "muc_membersonly", "muc_open"),
             either(config.moderated, "muc_moderated", "muc_unmoderated"),

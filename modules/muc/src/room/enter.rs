@@ -50,6 +50,9 @@ impl Room {
         if !env.may_create(who) {
             return Err(StanzaError::not_allowed());
         }
+        if !env.makers.take(who, env.clock.mono()) {
+            return Err(StanzaError::resource_constraint());
+        }
         self.exists = true;
         self.locked = true;
         self.grants.insert(who.clone(), Grant { affiliation: Affiliation::Owner, open: true, ..Grant::default() });
@@ -148,7 +151,7 @@ impl Room {
         if self.is_open() {
             codes.push(100);
         }
-        if self.is_archived(env) {
+        if self.is_publicly_logged(env) {
             codes.push(170);
         }
         codes
@@ -215,7 +218,7 @@ impl Room {
         self.introduce(env, &seat, &key);
         let Some(occupant) = self.occupants.get(&key) else { return };
         let mut codes = if self.is_open() { vec![100] } else { Vec::new() };
-        if self.is_archived(env) {
+        if self.is_publicly_logged(env) {
             codes.push(170);
         }
         codes.push(110);

@@ -1,11 +1,15 @@
 //! What a room is handed besides stanzas.
 
-use super::model::{RoomConfig, SeenBy};
+use super::{
+    model::{RoomConfig, SeenBy},
+    rate::Bucket,
+};
 use bocage_api::{Clock, Entropy, OptOut, Outbox, Rooms, Whois};
 use jid::{BareJid, DomainPart};
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
 
 /// Who may make rooms.
@@ -52,6 +56,28 @@ pub(crate) struct Env {
     pub(crate) outbox: Outbox,
     pub(crate) rooms: Rooms,
     pub(crate) opt_outs: Arc<OptOuts>,
+    pub(crate) makers: Makers,
+}
+
+/// How many rooms each account makes, lately.
+#[derive(Default)]
+pub(crate) struct Makers(Mutex<HashMap<BareJid, Bucket>>);
+
+/// Rooms that one account makes at once, and how long until it may make one more.
+const BURST: u32 = 50;
+const PAUSE: Duration = Duration::from_secs(20);
+/// Accounts whose rooms are counted; above that, who made none lately is forgotten first.
+const MAX_MAKERS: usize = 10_000;
+
+impl Makers {
+    /// May `who` make another one?
+    pub(crate) fn take(&self, who: &BareJid, now: Duration) -> bool {
+        let mut makers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if makers.len() >= MAX_MAKERS {
+            makers.retain(|_, bucket| !bucket.is_full(now));
+        }
+        makers.len() < MAX_MAKERS && makers.entry(who.clone()).or_default().take_every(PAUSE, BURST, now)
+    }
 }
 
 impl Env {

@@ -3,9 +3,19 @@
 
 use super::{Env, Room};
 use crate::xml::{ADMIN, MODERATE, OWNER, REGISTER};
-use bocage_api::{Stanza, StanzaError, ns, stanza::IqType};
+use bocage_api::{
+    Stanza, StanzaError,
+    error::{Condition, ErrorType},
+    ns,
+    stanza::IqType,
+};
 use jid::Jid;
 use minidom::Element;
+
+/// Who asks is not inside (XEP-0410).
+pub(super) fn outside() -> StanzaError {
+    StanzaError::new(ErrorType::Cancel, Condition::NotAcceptable)
+}
 
 impl Room {
     pub(super) fn iq_in(&mut self, env: &Env, kind: IqType, stanza: Stanza, (from, to): (Jid, Jid)) -> Result<(), StanzaError> {
@@ -13,12 +23,17 @@ impl Room {
         if !self.exists || (self.locked && self.affiliation(&from.to_bare()) < super::Affiliation::Owner) {
             return Err(StanzaError::item_not_found());
         }
+        let (before, sets_up) = (self.out.len(), payload.has_ns(OWNER));
         let result = match to.resource() {
             Some(nick) => self.iq_to_occupant(kind, &payload, &from, nick.as_str())?,
             None => self.iq_to_room(env, (kind, payload), &from)?,
         };
         let answer = stanza.result(result);
         self.answer(env, answer);
+        // Who set the room up reads so first, and then what everybody reads.
+        if sets_up && let Some(out) = self.out.get_mut(before..) {
+            out.rotate_right(1);
+        }
         Ok(())
     }
 
@@ -26,7 +41,7 @@ impl Room {
     /// for them.
     fn iq_to_occupant(&self, kind: IqType, payload: &Element, from: &Jid, nick: &str) -> Result<Option<Element>, StanzaError> {
         if self.occupant_at(from).is_none() {
-            return Err(StanzaError::not_acceptable());
+            return Err(outside());
         }
         if self.by_nick(nick).is_none() {
             return Err(StanzaError::item_not_found());
@@ -49,7 +64,7 @@ impl Room {
             (IqType::Set, OWNER) => self.owner_set(env, &payload, from).map(|()| None),
             (IqType::Get, REGISTER) => self.register_get(from).map(Some),
             (IqType::Set, REGISTER) => self.register_set(env, &payload, from).map(|()| None),
-            (IqType::Set, MODERATE) => self.moderate(env, &payload, from).map(|()| None),
+            (IqType::Set, MODERATE | super::moderate::FASTEN) => self.moderate(env, &payload, from).map(|()| None),
             (IqType::Get, ns::VCARD) => self.avatar_get().map(Some),
             (IqType::Set, ns::VCARD) => self.avatar_set(env, &payload, from).map(|()| None),
             _ => Err(StanzaError::service_unavailable()),

@@ -19,6 +19,7 @@ mod input;
 mod invite;
 mod iq;
 mod leave;
+mod links;
 pub(crate) mod model;
 mod moderate;
 mod nick;
@@ -33,7 +34,7 @@ mod subject;
 mod voice;
 
 use bocage_api::{Frozen, RoomView, Shows, Stanza, StanzaError};
-pub(crate) use env::{Create, Env, OptOuts, Settings};
+pub(crate) use env::{Create, Env, Makers, OptOuts, Settings};
 pub(crate) use history::{Archived, Past};
 pub(crate) use input::Cause;
 use jid::{BareJid, FullJid, Jid};
@@ -193,6 +194,11 @@ impl Room {
     }
     pub(super) fn is_archived(&self, env: &Env) -> bool {
         self.config().archive && !env.rooms.keep(&self.jid).is_zero()
+    }
+    /// May anybody read what is said here (XEP-0045 section 7.2.12)?
+    pub(super) fn is_publicly_logged(&self, env: &Env) -> bool {
+        let config = self.config();
+        config.public && !config.members_only && config.password.is_none() && self.is_archived(env)
     }
     pub(super) fn store_room(&mut self) {
         if self.exists && !self.locked && self.config().persistent {

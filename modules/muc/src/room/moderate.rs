@@ -10,36 +10,71 @@ use rxml::xml_ncname;
 /// Bytes of a reason.
 const MAX_REASON: usize = 1_024;
 
+/// Version 0.2 of XEP-0425, which clients still speak.
+pub(super) const OLD_MODERATE: &str = "urn:xmpp:message-moderate:0";
+pub(super) const FASTEN: &str = "urn:xmpp:fasten:0";
+const OLD_RETRACT: &str = "urn:xmpp:message-retract:0";
+
+/// What a moderator asks for.
+struct Wanted {
+    reason: Option<String>,
+}
+
+impl Wanted {
+    /// Only retraction is defined.
+    fn of(payload: &Element) -> Result<Self, StanzaError> {
+        let (moderate, namespace, retract) = if payload.is("apply-to", FASTEN) {
+            let inner = payload.get_child("moderate", OLD_MODERATE).ok_or_else(StanzaError::feature_not_implemented)?;
+            (inner, OLD_MODERATE, OLD_RETRACT)
+        } else {
+            (payload, MODERATE, RETRACT)
+        };
+        if !moderate.has_child("retract", retract) {
+            return Err(StanzaError::feature_not_implemented());
+        }
+        let reason = xml::child_text(moderate, "reason", namespace).filter(|reason| reason.len() <= MAX_REASON);
+        Ok(Self { reason })
+    }
+}
+
 impl Room {
     pub(super) fn moderate(&mut self, env: &Env, payload: &Element, from: &Jid) -> Result<(), StanzaError> {
         let moderator = self.occupant_at(from).filter(|occupant| occupant.is_moderator());
         let Some(moderator) = moderator else { return Err(StanzaError::forbidden()) };
-        let id = payload.attr(xml_ncname!("id")).filter(|_| payload.is("moderate", MODERATE));
-        let id = id.ok_or_else(StanzaError::bad_request)?.to_owned();
-        if !payload.has_child("retract", RETRACT) {
-            return Err(StanzaError::feature_not_implemented());
-        }
-        let reason = xml::child_text(payload, "reason", MODERATE).filter(|reason| reason.len() <= MAX_REASON);
-        let mut by = Element::bare("moderated", MODERATE);
-        xml::set(&mut by, xml_ncname!("by"), moderator.jid.as_str());
-        if let Some(id) = &moderator.id {
-            by.append_child(occupant_id(id));
-        }
-        let author = moderator.author.clone();
+        let id = payload.attr(xml_ncname!("id")).ok_or_else(StanzaError::bad_request)?.to_owned();
+        let wanted = Wanted::of(payload)?;
+        let by = |namespace| {
+            let mut by = Element::bare("moderated", namespace);
+            xml::set(&mut by, xml_ncname!("by"), moderator.jid.as_str());
+            if let Some(id) = &moderator.id {
+                by.append_child(occupant_id(id));
+            }
+            by
+        };
+        let (by, old) = (by(MODERATE), by(OLD_MODERATE));
         if !self.past.iter().any(|past| past.it.id == id) {
             return Err(StanzaError::item_not_found());
         }
-        let reason = reason.map(|reason| xml::text("reason", RETRACT, &reason));
-        self.bury(env, &id, [Some(by.clone()), reason.clone()].into_iter().flatten().collect());
-        self.announce(env, (&id, author), [Some(by), reason].into_iter().flatten().collect());
+        let reason = wanted.reason.map(|reason| xml::text("reason", RETRACT, &reason));
+        let inside: Vec<Element> = [Some(by), reason].into_iter().flatten().collect();
+        self.bury(env, &id, inside.clone());
+        self.announce(env, &id, (inside, old));
         Ok(())
     }
 
-    /// Everybody learns of it, and who was away reads it in the archive.
-    fn announce(&mut self, env: &Env, (id, _): (&str, String), inside: Vec<Element>) {
+    /// Everybody learns of it, and who was away reads it in the archive. Clients that know only version 0.2 read the
+    /// second half.
+    fn announce(&mut self, env: &Env, id: &str, (inside, mut old): (Vec<Element>, Element)) {
+        let reason = inside.iter().find(|el| el.name() == "reason").map(Element::text);
         let mut retract = Element::builder("retract", RETRACT).append_all(inside).build();
         xml::set(&mut retract, xml_ncname!("id"), id);
-        let mut told = xml::stanza(Kind::Message(MessageType::Groupchat), self.me.clone(), [retract]);
+        old.append_child(Element::bare("retract", OLD_RETRACT));
+        if let Some(reason) = reason {
+            old.append_child(xml::text("reason", OLD_MODERATE, &reason));
+        }
+        let mut fastened = Element::builder("apply-to", FASTEN).append(old).build();
+        xml::set(&mut fastened, xml_ncname!("id"), id);
+        let mut told = xml::stanza(Kind::Message(MessageType::Groupchat), self.me.clone(), [retract, fastened]);
         told.id = Some(env.entropy.id());
         let it = Archived {
             id: env.entropy.id(),

@@ -59,6 +59,7 @@ impl Room {
 
     fn reconfigure(&mut self, env: &Env, config: RoomConfig, from: &Jid) {
         let was_locked = std::mem::replace(&mut self.locked, false);
+        let was_logged = self.is_publicly_logged(env);
         let before = std::mem::replace(&mut self.state.config, config);
         if before == self.state.config && !was_locked {
             return;
@@ -77,10 +78,11 @@ impl Room {
             grants.iter().for_each(|who| self.store_grant(who));
         }
         self.expel_strangers(env);
-        if !was_locked {
-            self.tell_changes(env, &before);
+        // Who made the room knows what they set; but who sees whom is said always.
+        if !was_locked || before.whois != self.config().whois {
+            self.tell_changes(env, (&before, was_logged));
         }
-        self.forget_all_shown(env, &before);
+        self.forget_all_shown(env, (&before, was_locked));
     }
 
     /// From `moderators` to `anyone` (H20): who is inside was promised something else. They are out, with a text, and what
@@ -119,11 +121,11 @@ impl Room {
     }
 
     /// Section 10.2.1.
-    fn tell_changes(&mut self, env: &Env, before: &RoomConfig) {
-        let now = self.config();
+    fn tell_changes(&mut self, env: &Env, (before, was_logged): (&RoomConfig, bool)) {
+        let (now, is_logged) = (self.config(), self.is_publicly_logged(env));
         let mut codes = vec![104];
-        if before.archive != now.archive {
-            codes.push(if now.archive { 170 } else { 171 });
+        if was_logged != is_logged {
+            codes.push(if is_logged { 170 } else { 171 });
         }
         match (before.whois == SeenBy::Anyone, now.whois == SeenBy::Anyone) {
             (false, true) => codes.push(172),
@@ -140,7 +142,7 @@ impl Room {
     }
 
     /// What was shown under another configuration is not shown again as it was.
-    fn forget_all_shown(&mut self, env: &Env, before: &RoomConfig) {
+    fn forget_all_shown(&mut self, env: &Env, (before, was_locked): (&RoomConfig, bool)) {
         let keys: Vec<_> = self.occupants.keys().cloned().collect();
         for key in &keys {
             if let Some(occupant) = self.occupants.get_mut(key) {
@@ -157,7 +159,7 @@ impl Room {
         if before.occupant_id != self.config().occupant_id {
             self.refresh_ids(env);
         }
-        if before.whois != self.config().whois {
+        if before.whois != self.config().whois && !was_locked {
             keys.iter().for_each(|key| self.show(env, key, &[]));
         }
     }

@@ -85,7 +85,7 @@ impl Room {
 
     /// Section 17.3: occupants may ask for an occupant's presence, or for all.
     pub(super) fn probed(&mut self, env: &Env, from: &Jid, to: &Jid) -> Result<(), StanzaError> {
-        let Some(viewer) = self.occupant_at(from) else { return Err(StanzaError::not_acceptable()) };
+        let Some(viewer) = self.occupant_at(from) else { return Err(super::iq::outside()) };
         let (sees, own, Ok(seat)) = (self.sees(viewer), NickKey::of(viewer.nick.as_str()), from.clone().try_into_full()) else {
             return Ok(());
         };
@@ -102,7 +102,7 @@ impl Room {
         };
         let key = NickKey::of(asked.nick.as_str());
         if key == own {
-            let stanza = self.presence(asked, &Notice::status(&[110]), sees, Audience::Self_);
+            let stanza = self.presence(asked, &Notice::default(), sees, Audience::Self_);
             self.tell(env, stanza, vec![seat]);
         } else if let Some(stanza) = self.shown_to(env, &key, sees) {
             self.out.push(super::Out::Deliver(stanza, seat));

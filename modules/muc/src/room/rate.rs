@@ -7,24 +7,27 @@ const BURST: u32 = 10;
 
 /// A bucket that is full at first.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Bucket {
-    spent: Duration,
+pub(crate) struct Bucket {
+    /// When it is full again.
+    full_at: Duration,
 }
 
 impl Bucket {
     /// Takes one of `rate` a second; `false`: too fast. Zero means no limit.
-    pub(super) fn take(&mut self, rate: u32, now: Duration) -> bool {
-        if rate == 0 {
-            return true;
-        }
-        let burst = Duration::from_secs(BURST.into());
-        let spent = self.spent.max(now.saturating_sub(burst));
-        let next = spent.saturating_add(Duration::from_secs(1) / rate);
-        let fits = next <= now.max(burst);
+    pub(crate) fn take(&mut self, rate: u32, now: Duration) -> bool {
+        rate == 0 || self.take_every(Duration::from_secs(1) / rate, rate.saturating_mul(BURST), now)
+    }
+    /// Takes one of `burst`, of which one comes back every `pause`.
+    pub(crate) fn take_every(&mut self, pause: Duration, burst: u32, now: Duration) -> bool {
+        let full_at = self.full_at.max(now).saturating_add(pause);
+        let fits = full_at.saturating_sub(now) <= pause.saturating_mul(burst);
         if fits {
-            self.spent = next;
+            self.full_at = full_at;
         }
         fits
+    }
+    pub(crate) fn is_full(&self, now: Duration) -> bool {
+        self.full_at <= now
     }
 }
 

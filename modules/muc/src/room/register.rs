@@ -8,7 +8,11 @@ use super::{
     nick,
 };
 use crate::xml::{MUC_REGISTER, REGISTER};
-use bocage_api::{StanzaError, ns};
+use bocage_api::{
+    StanzaError,
+    error::{Condition, ErrorType},
+    ns,
+};
 use jid::{BareJid, Jid, ResourcePart};
 use minidom::Element;
 
@@ -32,7 +36,7 @@ impl Room {
         let who = from.to_bare();
         match self.affiliation(&who) {
             Affiliation::Outcast => Err(StanzaError::forbidden()),
-            Affiliation::None => Err(StanzaError::not_allowed()),
+            Affiliation::None => Err(StanzaError::new(ErrorType::Auth, Condition::RegistrationRequired)),
             _ => Ok(who),
         }
     }

@@ -3,11 +3,16 @@
 use super::{
     Archived, Env, Out, Room, Said,
     history::stanza_id,
+    links,
     model::{Affiliation, Role},
     subject,
 };
 use crate::xml;
-use bocage_api::{RoomStanza, Stanza, StanzaError, ns};
+use bocage_api::{
+    RoomStanza, Stanza, StanzaError,
+    error::{Condition, ErrorType},
+    ns,
+};
 use jid::Jid;
 use minidom::Element;
 use std::time::Duration;
@@ -35,7 +40,9 @@ impl Room {
         let Some(occupant) = self.occupants.get_mut(key) else { return Ok(()) };
         let free = occupant.is_moderator() || occupant.affiliation >= Affiliation::Admin;
         if !free && !slow.is_zero() && occupant.spoke.is_some_and(|spoke| now < spoke + slow) {
-            return Err(StanzaError::policy_violation().with_text("slow mode: wait before the next message"));
+            // XEP-0500 section 5.
+            let error = StanzaError::new(ErrorType::Wait, Condition::PolicyViolation);
+            return Err(error.with_text("slow mode: wait before the next message"));
         }
         if !occupant.messages.take(env.settings.rate, now) {
             return Err(StanzaError::resource_constraint());
@@ -49,6 +56,10 @@ impl Room {
         self.emit(env, RoomStanza::Message, &mut stanza)?;
         if stanza.el.children().next().is_none() {
             return Err(StanzaError::bad_request());
+        }
+        if self.config().strip_upload_links && links::name_home(&stanza.el, from.domain().as_str()) {
+            let text = "this room takes no links to one's own server: they say where one is at home";
+            return Err(StanzaError::not_acceptable().with_text(text));
         }
         let Some(occupant) = self.occupant_at(from) else { return Err(StanzaError::not_acceptable()) };
         let (who, id) = (occupant.bare.clone(), occupant.id.clone());
