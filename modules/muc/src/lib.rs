@@ -10,15 +10,18 @@ mod service;
 mod xml;
 
 use bocage_api::{
-    BoxFuture, Checkpoints, Clock, DiscoEntry, DiscoPart, DiscoTarget, DomainService, Entropy, Frozen, Full, Host, InstallError,
-    Module, Outbox, Rooms, Tasks, Whois, disco::Item,
+    Action, Asker, BoxFuture, Checkpoints, Clock, DiscoEntry, DiscoPart, DiscoTarget, DomainService, Entity, Entropy, Frozen,
+    Full, Host, InstallError, IqKey, IqPayload, IqService, Module, Outbox, Reply, Rooms, StanzaError, State, Tasks, Whois,
+    commands::{Command, CommandCaller, CommandServer, CommandSessions, Conversation, NS_COMMANDS},
+    disco::Item,
 };
 use jid::{DomainPart, Jid};
+use minidom::Element;
 use room::{Cause, Env, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use service::RoomStores;
-use service::{RoomData, Service};
+use service::{Privacy, RoomData, Service};
 use std::sync::Arc;
 
 /// The module.
@@ -84,14 +87,14 @@ impl Default for Config {
 impl Module for Muc {
     const NAME: &'static str = "muc";
     type Config = Config;
-    type Needs = (Host, Tasks, Outbox, Rooms, (Clock, Entropy), RoomStores);
+    type Needs = (Host, (Tasks, State<CommandSessions>), Outbox, Rooms, (Clock, Entropy), RoomStores);
 
     fn install(config: Config, needs: Self::Needs, at: &mut Checkpoints) -> Result<(), InstallError> {
-        let (host, tasks, outbox, rooms, (clock, entropy), stores) = needs;
+        let (host, (tasks, sessions), outbox, rooms, (clock, entropy), stores) = needs;
         let name = host::of_rooms(&config.host, &host.domain)?;
         let env = Arc::new(Env {
             accounts: host.domain.clone(),
-            admins: host.admins,
+            admins: host.admins.clone(),
             settings: settings(&config)?,
             clock,
             entropy,
@@ -100,7 +103,7 @@ impl Module for Muc {
             opt_outs: Arc::default(),
             makers: room::Makers::default(),
         });
-        let (service, mut mail) = Service::new(env, stores.of(name.clone()), tasks.clone());
+        let (service, mut mail) = Service::new(env.clone(), stores.of(name.clone()), (host.clone(), tasks.clone()));
         let loading = service.clone();
         tasks.spawn("load", async move { loading.load().await });
         tasks.spawn("mail", async move {
@@ -109,6 +112,14 @@ impl Module for Muc {
                 let _ = outbox.send(*stanza).await;
             }
         });
+        let commands = CommandServer::new(env.clock.clone(), env.entropy.clone(), sessions);
+        let key = IqKey {
+            entity: Entity::Host(name.as_str().to_owned()),
+            action: Action::Set,
+            name: "command",
+            namespace: NS_COMMANDS,
+        };
+        at.iq_service(key, Commands { server: commands, offered: vec![Arc::new(Privacy(service.clone()))], host: host.clone() });
         at.data(RoomData(service.clone()));
         at.domain_service(name.as_str().to_owned(), Door(service));
         at.disco_entry(Listed { item: Item { jid: Jid::from(name), node: None, name: None }, of: host.domain });
@@ -147,6 +158,24 @@ impl DomainService for Door {
     }
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.0.stop())
+    }
+}
+
+/// Commands of the host; rooms have none.
+struct Commands {
+    server: CommandServer<State<CommandSessions>>,
+    offered: Vec<Arc<dyn Command>>,
+    host: Host,
+}
+impl IqService for Commands {
+    fn answer(&self, asker: Asker, iq: IqPayload, _: Reply) -> BoxFuture<'_, Result<Option<Element>, StanzaError>> {
+        Box::pin(async move {
+            if iq.to.node().is_some() {
+                return Err(StanzaError::service_unavailable());
+            }
+            let said = Conversation { who: CommandCaller::of(&asker, &self.host), lang: iq.lang, element: iq.element };
+            self.server.answer(&self.offered, said).await.map(Some)
+        })
     }
 }
 

@@ -120,7 +120,6 @@ impl OptOuts {
         }
     }
     /// How many wishes there are, and how many of `who`.
-    #[allow(dead_code, reason = "asked by the command for wishes")]
     pub(crate) fn count(&self, who: &BareJid) -> (usize, usize) {
         let all = self.read();
         (all.values().map(BTreeSet::len).sum(), all.get(who).map_or(0, BTreeSet::len))

@@ -6,16 +6,18 @@
 mod data;
 mod index;
 mod lobby;
+mod privacy;
 mod store;
 mod task;
 
 use crate::room::{Env, MAX_GRANTS};
 use bocage_api::{
-    Frozen, Full, Kind, Stanza, StanzaError, Tasks,
+    Frozen, Full, Host, Kind, Stanza, StanzaError, Tasks,
     rt::sync::{mpsc, oneshot},
     stanza::PresenceType,
 };
 pub(crate) use data::RoomData;
+pub(crate) use privacy::Privacy;
 pub(crate) use index::Index;
 use jid::BareJid;
 use std::{
@@ -54,6 +56,7 @@ pub(crate) struct Service {
     pub(crate) env: Arc<Env>,
     pub(crate) index: Arc<Index>,
     pub(crate) store: Store,
+    host: Host,
     tasks: Tasks,
     awake: Mutex<HashMap<BareJid, mpsc::Sender<Input>>>,
     /// When a room panicked last: the second time within [`TEN_MINUTES`] it stays closed for as long.
@@ -63,8 +66,9 @@ pub(crate) struct Service {
 
 impl Service {
     /// With the queue of what goes by the router's whole way.
-    pub(crate) fn new(env: Arc<Env>, store: Store, tasks: Tasks) -> (Arc<Self>, mpsc::Receiver<Box<Stanza>>) {
+    pub(crate) fn new(env: Arc<Env>, store: Store, host: (Host, Tasks)) -> (Arc<Self>, mpsc::Receiver<Box<Stanza>>) {
         let (mail, waiting) = mpsc::channel(MAIL);
+        let (host, tasks) = host;
         let service = Self { env, index: Arc::default(), store, tasks, awake: Mutex::default(), broken: Mutex::default(), mail };
         (Arc::new(service), waiting)
     }
@@ -179,7 +183,6 @@ impl Service {
     }
 
     /// All rooms awake hear of it.
-    #[allow(dead_code, reason = "called by the command for wishes")]
     pub(crate) fn tell_all(&self, input: impl Fn() -> Input) {
         let queues: Vec<_> = self.awake().values().cloned().collect();
         for queue in queues {
