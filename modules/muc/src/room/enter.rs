@@ -34,8 +34,13 @@ impl Room {
             return Err(error);
         }
         let key = NickKey::of(nick.as_str());
-        let codes = self.sit_down(env, (seat.clone(), who), (key.clone(), nick), stanza.clone());
+        let (codes, changed) = self.sit_down(env, (seat.clone(), who), (key.clone(), nick), stanza.clone());
         let seat = Arc::new(seat);
+        self.introduce(env, &seat, &key);
+        // One more session of somebody who is seen already is nothing to see.
+        if changed {
+            self.show_to_others(env, &key, &super::emit::Notice::default());
+        }
         self.welcome(env, &seat, &key, (stanza.id, codes, created));
         self.send_history(env, &seat, &join);
         self.send_subject(env, &seat);
@@ -53,6 +58,8 @@ impl Room {
         if !env.makers.take(who, env.clock.mono()) {
             return Err(StanzaError::resource_constraint());
         }
+        // Nothing of a room that was here before comes back.
+        self.state = Self::new(self.jid.clone(), env).state;
         self.exists = true;
         self.locked = true;
         self.grants.insert(who.clone(), Grant { affiliation: Affiliation::Owner, open: true, ..Grant::default() });
@@ -118,17 +125,18 @@ impl Room {
         }
     }
 
-    /// Puts a session on its seat. Status codes that it is to read.
+    /// Puts a session on its seat. Status codes that it is to read, and whether others see a difference.
     fn sit_down(
         &mut self,
         env: &Env,
         (seat, who): (FullJid, BareJid),
         (key, nick): (NickKey, ResourcePart),
         stanza: Stanza,
-    ) -> Vec<u16> {
+    ) -> (Vec<u16>, bool) {
         let payloads = self.shown_of(env, stanza);
         let affiliation = self.affiliation(&who);
-        if !self.occupants.contains_key(&key) {
+        let mut changed = !self.occupants.contains_key(&key);
+        if changed {
             let jid = self.jid.with_resource(&nick);
             let author = self.author(&who);
             let id = self.id_of(env, &author, nick.as_str(), env.opt_outs.wish(&self.jid, &who));
@@ -139,6 +147,7 @@ impl Room {
             self.occupants.insert(key.clone(), occupant);
         }
         if let Some(occupant) = self.occupants.get_mut(&key) {
+            changed |= occupant.payloads != payloads;
             occupant.payloads = payloads;
             occupant.forget_shown();
             occupant.seats.push(Arc::new(seat.clone()));
@@ -154,7 +163,7 @@ impl Room {
         if self.is_publicly_logged(env) {
             codes.push(170);
         }
-        codes
+        (codes, changed)
     }
 
     /// They entered while real JIDs are open: members may read theirs (H20).
@@ -167,10 +176,8 @@ impl Room {
         }
     }
 
-    /// Presences around a newcomer.
+    /// A newcomer sees themselves.
     fn welcome(&mut self, env: &Env, seat: &Arc<FullJid>, key: &NickKey, (id, codes, created): (Option<String>, Vec<u16>, bool)) {
-        self.introduce(env, seat, key);
-        self.show_to_others(env, key, &super::emit::Notice::default());
         let mut own = codes;
         if created {
             own.push(201);

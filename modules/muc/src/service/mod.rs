@@ -17,9 +17,9 @@ use bocage_api::{
     stanza::PresenceType,
 };
 pub(crate) use data::RoomData;
-pub(crate) use privacy::Privacy;
 pub(crate) use index::Index;
 use jid::BareJid;
+pub(crate) use privacy::Privacy;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

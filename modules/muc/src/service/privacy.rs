@@ -79,8 +79,12 @@ impl Privacy {
         service.env.opt_outs.set(who, room, wish);
         service.tell_all(|| Input::Refresh);
         Ok(CommandStep::done(match wish {
-            OptOut::Yes => lang.pick("From now on your id changes with your nick.", "Désormais votre identifiant change avec votre pseudo."),
-            OptOut::No => lang.pick("From now on your id stays under every nick.", "Désormais votre identifiant reste sous chaque pseudo."),
+            OptOut::Yes => {
+                lang.pick("From now on your id changes with your nick.", "Désormais votre identifiant change avec votre pseudo.")
+            }
+            OptOut::No => {
+                lang.pick("From now on your id stays under every nick.", "Désormais votre identifiant reste sous chaque pseudo.")
+            }
         }))
     }
 }
