@@ -118,6 +118,20 @@ impl Raw {
             self.text.push_str(&String::from_utf8_lossy(&chunk[..count]));
         }
     }
+    /// Reads on until `what` has passed so often, and forgets what it read.
+    pub async fn see(&mut self, what: &str, times: usize) {
+        let (mut seen, mut tail) = (0, Vec::new());
+        let mut chunk = vec![0; 1 << 16];
+        while seen < times {
+            let count = self.stream.read(&mut chunk).await.unwrap();
+            assert!(count > 0, "closed after {seen} of {times} times {what}");
+            tail.extend_from_slice(&chunk[..count]);
+            seen += tail.windows(what.len()).filter(|window| *window == what.as_bytes()).count();
+            // What may be the beginning of one stays.
+            tail.drain(..(tail.len() + 1).saturating_sub(what.len()).min(tail.len()));
+        }
+        assert_eq!(seen, times, "{what}");
+    }
     /// Writes until nothing more is taken for a while: the server has stopped reading, or cut the stream.
     pub async fn flood(&mut self, text: &str, most: usize) -> usize {
         for sent in 0..most {

@@ -1,9 +1,10 @@
 //! What follows when an affiliation or a role changes (XEP-0045 sections 8.2 to 10.8).
 
 use super::{
-    Env, Kept, MAX_GRANTS, NickKey, Out, Room,
+    Env, Kept, MAX_GRANTS, NickKey, Occupant, Out, Room,
     emit::{Actor, Notice, occupant_id},
     model::{Affiliation, Role},
+    occupant::Sees,
 };
 use crate::xml;
 use bocage_api::{Kind, StanzaError, ns, stanza::MessageType};
@@ -43,10 +44,12 @@ impl Room {
 
     /// Sets an affiliation, whoever may; everybody whom it concerns learns of it.
     pub(super) fn set_affiliation(&mut self, env: &Env, who: &BareJid, affiliation: Affiliation, because: &Because) {
-        let open = self.is_open();
+        let (open, known) = (self.is_open(), self.grants.contains_key(who));
         let grant = self.grants.entry(who.clone()).or_default();
         let before = std::mem::replace(&mut grant.affiliation, affiliation);
-        grant.open |= open;
+        // Who was promised a pseudonym is named to all when they come back, not before (H20).
+        grant.open |= open && !known;
+        let named = !open || grant.open;
         grant.reason = because.reason.clone().filter(|_| affiliation == Affiliation::Outcast);
         if affiliation < Affiliation::Member {
             grant.nick = None;
@@ -58,7 +61,7 @@ impl Room {
         let seated: Vec<NickKey> =
             self.occupants.iter().filter(|(_, occupant)| occupant.bare == *who).map(|(key, _)| key.clone()).collect();
         if seated.is_empty() {
-            return self.tell_of_absent(env, who, affiliation, because);
+            return self.tell_of_absent(env, who, (affiliation, named), because);
         }
         for key in seated {
             self.changed_inside(env, &key, (before, affiliation), because);
@@ -85,8 +88,9 @@ impl Room {
         self.show_with(env, key, &notice, &[]);
     }
 
-    /// Those who see addresses learn of changes to people who are not inside.
-    fn tell_of_absent(&mut self, env: &Env, who: &BareJid, affiliation: Affiliation, because: &Because) {
+    /// Those who see addresses learn of changes to people who are not inside; of people who may not be `named` to all,
+    /// those who run the room.
+    fn tell_of_absent(&mut self, env: &Env, who: &BareJid, (affiliation, named): (Affiliation, bool), because: &Because) {
         let mut item = Element::bare("item", ns::MUC_USER);
         xml::set(&mut item, xml_ncname!("affiliation"), affiliation.as_str());
         xml::set(&mut item, xml_ncname!("jid"), who.as_str());
@@ -98,8 +102,10 @@ impl Room {
             user.append_child(xml::status(301));
         }
         let stanza = xml::stanza(Kind::Message(MessageType::Normal), self.me.clone(), [user]);
-        let seers = self.seers();
-        self.tell(env, stanza, seers);
+        let may_know = |viewer: &&Occupant| named || viewer.affiliation >= Affiliation::Admin;
+        let seers = self.occupants.values().filter(|viewer| self.sees(viewer) == Sees::Addresses).filter(may_know);
+        let seats = seers.flat_map(|viewer| viewer.seats.iter().cloned()).collect();
+        self.tell(env, stanza, seats);
     }
 
     /// Sets the role of an occupant; none is a kick (307).

@@ -172,7 +172,7 @@ fn pm(allow: AllowPm) -> &'static str {
 }
 
 /// Namespaces that clients are known to send through rooms: what the answer about traffic is asked for.
-const KNOWN: [&str; 36] = [
+const KNOWN: [&str; 37] = [
     ns::CAPS,
     ns::CHAT_STATES,
     ns::HINTS,
@@ -182,6 +182,7 @@ const KNOWN: [&str; 36] = [
     "eu.siacs.conversations.axolotl",
     "http://jabber.org/protocol/address",
     "http://jabber.org/protocol/nick",
+    "http://jabber.org/protocol/url-data",
     "http://jabber.org/protocol/xhtml-im",
     "jabber:iq:last",
     "jabber:x:conference",
@@ -191,7 +192,9 @@ const KNOWN: [&str; 36] = [
     "urn:xmpp:attention:0",
     "urn:xmpp:eme:0",
     "urn:xmpp:fallback:0",
+    "urn:xmpp:file:metadata:0",
     "urn:xmpp:idle:1",
+    "urn:xmpp:jingle-message:0",
     "urn:xmpp:jingle:muji:0",
     "urn:xmpp:markup:0",
     "urn:xmpp:mentions:0",
@@ -207,6 +210,4 @@ const KNOWN: [&str; 36] = [
     "urn:xmpp:spoiler:0",
     "urn:xmpp:sticker:0",
     "urn:xmpp:styling:0",
-    "urn:xmpp:url-data:0",
-    "urn:xmpp:vcard:x:update",
 ];

@@ -56,6 +56,9 @@ impl Room {
         }
         let room = self.jid.domain().as_str();
         stanza.retain_payloads(|payload| !is_ours(payload, room));
+        for retract in stanza.el.children_mut().filter(|payload| payload.has_ns(xml::RETRACT)) {
+            retract.remove_child("moderated", xml::MODERATE);
+        }
         Ok(())
     }
 
@@ -210,11 +213,6 @@ impl Room {
     pub(super) fn everybody(&self) -> Vec<Arc<FullJid>> {
         self.occupants.values().flat_map(|occupant| occupant.seats.iter().cloned()).collect()
     }
-    /// Sessions of those who see real JIDs.
-    pub(super) fn seers(&self) -> Vec<Arc<FullJid>> {
-        let seers = self.occupants.values().filter(|viewer| self.sees(viewer) == Sees::Addresses);
-        seers.flat_map(|occupant| occupant.seats.iter().cloned()).collect()
-    }
     /// Something that the room itself says to these sessions.
     pub(super) fn tell(&mut self, env: &Env, stanza: Stanza, to: Vec<Arc<FullJid>>) {
         if to.is_empty() {
@@ -259,8 +257,9 @@ fn is_ours(payload: &Element, service: &str) -> bool {
     match payload.ns().as_str() {
         ns::MUC | ns::MUC_USER | ns::OCCUPANT_ID | ns::DELAY | "jabber:x:delay" | "jabber:x:signed" => true,
         "http://jabber.org/protocol/nick" => true,
-        ns::SID => payload.name() == "stanza-id" && by_us(xml_ncname!("by")),
-        ns::FORWARD | ns::MAM => true,
+        // One that says not whose it is could be the room's.
+        ns::SID => payload.name() == "stanza-id" && (payload.attr(xml_ncname!("by")).is_none() || by_us(xml_ncname!("by"))),
+        ns::FORWARD | ns::MAM | xml::MODERATE => true,
         namespace => namespace.starts_with("urn:xmpp:hats:") || namespace.starts_with("http://jabber.org/protocol/muc#"),
     }
 }

@@ -96,6 +96,10 @@ impl Room {
 
     /// The message at `at` as newcomers get it; `None` when it is older than `since` or the retention.
     pub(super) fn past_for_newcomers(&mut self, env: &Env, at: usize, since: UnixSeconds) -> Option<Arc<Frozen>> {
+        // Where nothing is kept, not even this second's.
+        if env.rooms.keep(&self.jid).is_zero() {
+            return None;
+        }
         let oldest = self.oldest_kept(env).max(since);
         let past = self.past.get(at).filter(|past| past.it.stamp >= oldest)?;
         if let Some(shown) = &past.shown {

@@ -7,6 +7,9 @@ use bocage_api::{
     stanza::{IqType, MessageType, PresenceType},
 };
 use jid::{FullJid, Jid};
+use minidom::Element;
+use rxml::xml_ncname;
+use std::sync::Arc;
 
 /// Whether a leave was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +76,23 @@ impl Room {
             }
             (true, false) => self.update(env, &seat, stanza),
             (false, true) => self.enter(env, seat, nick, stanza),
-            // It believes that it is inside: it learns that it is not (XEP-0045 section 7.2.1 asks for the <x/>).
-            (false, false) => Err(StanzaError::not_acceptable()),
+            (false, false) => {
+                self.is_out(env, seat, to);
+                Ok(())
+            }
         }
+    }
+
+    /// Somebody believes to be inside: they read that they are not, so that their client enters again (section 7.2.18).
+    fn is_out(&mut self, env: &Env, seat: FullJid, to: &Jid) {
+        let mut item = Element::bare("item", ns::MUC_USER);
+        xml::set(&mut item, xml_ncname!("affiliation"), "none");
+        xml::set(&mut item, xml_ncname!("role"), "none");
+        item.append_child(xml::text("reason", ns::MUC_USER, "You are not in the room."));
+        let codes = [110, 307, 333].map(xml::status);
+        let user = Element::builder("x", ns::MUC_USER).append(item).append_all(codes).build();
+        let told = xml::stanza(Kind::Presence(PresenceType::Unavailable), to.clone(), [user]);
+        self.tell(env, told, vec![Arc::new(seat)]);
     }
 
     fn is_seat_of(&self, seat: &FullJid, nick: &str) -> bool {

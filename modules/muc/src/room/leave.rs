@@ -68,9 +68,10 @@ impl Room {
         }
     }
 
-    /// A session cannot be reached: its occupant is out for a technical reason (307 and 333).
+    /// A session cannot be reached: its occupant is out for a technical reason (333; section 11.1 advises against 307
+    /// beside it).
     pub(crate) fn lost(&mut self, env: &Env, seat: &FullJid) {
-        self.stand_up(env, seat, (&Notice::gone(&[307, 333]), None));
+        self.stand_up(env, seat, (&Notice::gone(&[333]), None));
     }
 
     /// Takes a session from its seat; with the last one the occupant is gone.
