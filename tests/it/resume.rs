@@ -140,3 +140,21 @@ async fn waiting(village: &Village, count: usize) {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn messages_that_waited_are_released_when_they_are_acknowledged() {
+    let village = Village::of(&["alice", "bob"]).await;
+    let mut alice = Person::online(&village, "alice").await;
+    alice.send(&chat("bob@village.example", 1)).await;
+    soon(waiting(&village, 1)).await;
+    let (mut bob, answer) = Raw::login(&village, "bob", RESUMABLE).await;
+    assert!(answer.contains("max='600'"), "{answer}");
+    bob.send("<presence/>").await;
+    bob.until("word 1").await;
+    bob.send("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+    bob.until("id='p'").await;
+    soon(waiting(&village, 1)).await;
+    bob.send("<a xmlns='urn:xmpp:sm:3' h='2'/>").await;
+    soon(waiting(&village, 0)).await;
+    bob.until("<presence ").await;
+}

@@ -14,6 +14,7 @@ mod leaving;
 mod message;
 mod ports;
 mod record;
+mod sleeping;
 mod undelivered;
 mod users;
 
