@@ -86,7 +86,6 @@ impl Service {
         let items = rooms.iter().map(|(room, name)| Item {
             jid: Jid::from(room.clone()),
             node: None,
-            node: None,
             name: (!name.is_empty()).then(|| name.clone()),
         });
         let mut answer = DiscoPart { items: items.collect(), ..DiscoPart::default() }.items();

@@ -69,7 +69,8 @@ impl Service {
     pub(crate) fn new(env: Arc<Env>, store: Store, host: (Host, Tasks)) -> (Arc<Self>, mpsc::Receiver<Box<Stanza>>) {
         let (mail, waiting) = mpsc::channel(MAIL);
         let (host, tasks) = host;
-        let service = Self { env, index: Arc::default(), store, tasks, awake: Mutex::default(), broken: Mutex::default(), mail };
+        let service =
+            Self { env, index: Arc::default(), store, host, tasks, awake: Mutex::default(), broken: Mutex::default(), mail };
         (Arc::new(service), waiting)
     }
     fn awake(&self) -> MutexGuard<'_, HashMap<BareJid, mpsc::Sender<Input>>> {
