@@ -79,6 +79,14 @@ impl StanzaError {
         self.application = Some(Box::new(element));
         self
     }
+    /// Reads an `<error/>`: type and condition; what is unknown is `undefined-condition`.
+    #[must_use]
+    pub fn read(error: &Element) -> Self {
+        match xmpp_parsers::stanza_error::StanzaError::try_from(error.clone()) {
+            Ok(error) => Self::new(error.type_, error.defined_condition),
+            Err(_) => Self::new(ErrorType::Cancel, Condition::UndefinedCondition),
+        }
+    }
     /// The `<error/>` child of a stanza in `jabber:client`.
     #[must_use]
     pub fn element(&self) -> Element {

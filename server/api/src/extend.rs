@@ -15,7 +15,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use jid::BareJid;
+use jid::{BareJid, FullJid};
 use minidom::Element;
 use std::{sync::Arc, time::Duration};
 
@@ -205,6 +205,11 @@ pub trait StreamFeature: Send + Sync {
 pub trait SessionWatch: Send + Sync {
     /// What happened to it.
     fn session(&self, session: SessionView<'_>, event: SessionEvent);
+}
+/// Is told what waits for a session whose client does not listen at the moment. Calls are short and never wait.
+pub trait SleepWatch: Send + Sync {
+    /// `message` waits for `session`, which is hibernated.
+    fn waits(&self, session: &FullJid, message: &Frozen);
 }
 /// What happens to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use crate::{
 };
 use futures_util::future::BoxFuture;
 use jid::{BareJid, DomainPart, FullJid};
+use minidom::Element;
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -43,6 +44,8 @@ pub trait OutboxPort: Send + Sync {
     fn freeze(&self, stanza: Stanza) -> Arc<Frozen>;
     /// See [`Outbox::deliver`].
     fn deliver(&self, stanza: &Arc<Frozen>, to: &FullJid) -> Result<(), Undelivered>;
+    /// Sends a request in the name of the host; resolves to the payload of its result.
+    fn ask(&self, request: Stanza) -> BoxFuture<'_, Result<Option<Element>, StanzaError>>;
 }
 /// Why a shared stanza did not reach one of those that it was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,6 +299,13 @@ impl Outbox {
     /// Why it did not go.
     pub fn deliver(&self, stanza: &Arc<Frozen>, to: &FullJid) -> Result<(), Undelivered> {
         self.0.deliver(stanza, to)
+    }
+    /// Sends an iq request in the name of the host (`from` is its domain); resolves to the payload of its result.
+    ///
+    /// # Errors
+    /// The error that came back; `remote-server-timeout` when nothing did within a minute.
+    pub async fn ask(&self, request: Stanza) -> Result<Option<Element>, StanzaError> {
+        self.0.ask(request).await
     }
 }
 impl FromHost for Outbox {

@@ -86,6 +86,7 @@ pub struct Checkpoints {
     pub http_services: Vec<(&'static str, Named<dyn HttpService>)>,
     pub stream_features: Vec<Named<dyn StreamFeature>>,
     pub session_watches: Vec<Named<dyn SessionWatch>>,
+    pub sleep_watches: Vec<Named<dyn SleepWatch>>,
     pub roster_watches: Vec<Named<dyn RosterWatch>>,
     pub disco_entries: Vec<Named<dyn DiscoEntry>>,
     pub commands: Vec<Named<dyn Command>>,
@@ -141,6 +142,8 @@ wire! {
     stream_feature[StreamFeature]() => stream_features;
     /// Adds a watch on sessions.
     session_watch[SessionWatch]() => session_watches;
+    /// Adds a watch on what waits for sleeping sessions.
+    sleep_watch[SleepWatch]() => sleep_watches;
     /// Adds a watch on rosters.
     roster_watch[RosterWatch]() => roster_watches;
     /// Adds to discovery.

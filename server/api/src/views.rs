@@ -90,6 +90,8 @@ pub struct EgressView {
     pub relation: Relation,
     /// The addressee is on the sender's block list (XEP-0191).
     pub blocked: bool,
+    /// The addressee is a room that the sender enters or is in (XEP-0045).
+    pub room: bool,
 }
 
 /// An archive that could keep a message.

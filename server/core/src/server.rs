@@ -132,6 +132,7 @@ impl Server {
         if tokio::time::timeout(DRAIN, ended).await.is_err() {
             tracing::warn!(sessions = self.router.users.count(), "sessions were still open at the end of the drain");
         }
+        self.router.leave_all();
         // Behind the sessions: what they sent last goes out, or stays as rows.
         if let Some(federation) = self.router.links.federation() {
             federation.close(LINKS_DRAIN).await;

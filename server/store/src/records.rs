@@ -21,6 +21,7 @@ use std::{
 
 /// Rows deleted at once.
 const SWEEP: i64 = 500;
+const WEEK: i64 = 7 * 86_400;
 /// Bytes of a key at most.
 const KEY_BYTES: usize = 1_024;
 /// Rows of a page at most.
@@ -77,6 +78,12 @@ fn dead_line(collection: &Collection, now: UnixSeconds) -> i64 {
     lifetime.map_or(i64::MIN, |lifetime| now.saturating_sub(lifetime))
 }
 
+/// When a record was written, as it is stored: about people, what is kept for weeks is dated by the week (H08).
+fn stamp(collection: &Collection, lifetime: u64, now: UnixSeconds) -> UnixSeconds {
+    let coarse = collection.personal && lifetime >= 4 * WEEK.unsigned_abs();
+    if coarse { now - now.rem_euclid(WEEK) } else { now }
+}
+
 fn record(row: &Row) -> Result<Record, sqlx::Error> {
     Ok(Record { revision: row.int(0)?, value: row.bytes(1)?, key: row.text(2)? })
 }
@@ -110,7 +117,7 @@ impl Operation for Put {
             if row.is_none() {
                 self.refuse_if_full(tx).await?;
             }
-            let written = self.collection.lifetime.map(|_| self.now);
+            let written = self.collection.lifetime.map(|lifetime| stamp(&self.collection, lifetime, self.now));
             let values = [place.as_slice(), &[(stored + 1).into(), self.value.as_slice().into(), written.into()]].concat();
             tx.execute(&sql::PUT_RECORD, &values).await?;
             Ok(true)

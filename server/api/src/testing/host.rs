@@ -295,7 +295,7 @@ impl CommandsPort for FakeCommands {
 
 /// Keeps what was sent.
 #[derive(Default)]
-pub struct FakeOutbox(Mutex<Vec<Stanza>>, Mutex<Vec<(FullJid, Undelivered)>>);
+pub struct FakeOutbox(Mutex<Vec<Stanza>>, Mutex<Vec<(FullJid, Undelivered)>>, Mutex<Option<StanzaError>>);
 impl FakeOutbox {
     /// Takes out all that was sent so far.
     ///
@@ -303,6 +303,13 @@ impl FakeOutbox {
     /// When a test panicked before.
     pub fn take(&self) -> Vec<Stanza> {
         std::mem::take(&mut self.0.lock().unwrap())
+    }
+    /// From now on requests are answered by this error; `None` = by an empty result.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn answer_with(&self, error: Option<StanzaError>) {
+        *self.2.lock().unwrap() = error;
     }
     /// From now on nothing reaches `session`.
     ///
@@ -319,6 +326,11 @@ impl OutboxPort for FakeOutbox {
     }
     fn freeze(&self, stanza: Stanza) -> Arc<Frozen> {
         Arc::new(frozen(stanza))
+    }
+    fn ask(&self, request: Stanza) -> BoxFuture<'_, Result<Option<Element>, StanzaError>> {
+        self.0.lock().unwrap().push(request);
+        let answer = self.2.lock().unwrap().clone().map_or(Ok(None), Err);
+        Box::pin(async { answer })
     }
     fn deliver(&self, stanza: &Arc<Frozen>, to: &FullJid) -> Result<(), Undelivered> {
         if let Some((_, why)) = self.1.lock().unwrap().iter().find(|(session, _)| session == to) {

@@ -7,7 +7,7 @@ use bocage_api::{
     Verdict, archive::Retraction, clock::UnixSeconds,
 };
 use futures_util::FutureExt;
-use jid::BareJid;
+use jid::{BareJid, FullJid};
 use minidom::Element;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -150,6 +150,13 @@ impl HostPlan {
     pub fn tell_session(&self, session: SessionView<'_>, event: SessionEvent) {
         for watch in &self.at.session_watches {
             caught(watch.module, "session watch", || watch.it.session(session, event));
+        }
+    }
+
+    /// Tells the watches what waits for a hibernated session.
+    pub fn tell_waiting(&self, session: &FullJid, message: &Frozen) {
+        for watch in &self.at.sleep_watches {
+            caught(watch.module, "sleep watch", || watch.it.waits(session, message));
         }
     }
 
@@ -359,7 +366,7 @@ mod tests {
             at.session_watch(Broken);
             at.disco_entry(Broken);
         });
-        let to = EgressView { relation: Relation::Stranger, blocked: false };
+        let to = EgressView { relation: Relation::Stranger, blocked: false, room: false };
         assert_eq!(plan.leaves(to, &mut message()), bounce());
         plan.tell_session(SessionView { jid: &"a@x.example/r".parse().unwrap() }, SessionEvent::Bound);
         assert_eq!(plan.entry(&plan.at.disco_entries[0], &DiscoTarget::Account), DiscoPart::default());

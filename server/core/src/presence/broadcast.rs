@@ -4,10 +4,10 @@ use crate::{
     facts::Facts,
     mailbox::Address,
     plan::Place,
-    router::{Router, Session, Step},
+    router::{Addressee, Directed, Router, Session, Step},
     wire,
 };
-use bocage_api::{Frozen, Kind, SessionEvent, SessionView, Stanza, stanza::PresenceType};
+use bocage_api::{Frozen, Kind, SessionEvent, SessionView, Stanza, Verdict, stanza::PresenceType};
 use jid::{BareJid, Jid};
 use std::sync::Arc;
 
@@ -180,23 +180,47 @@ pub(super) async fn unavailable(router: Arc<Router>, session: Arc<Session>, stan
         Some((state.presence.take().is_some(), std::mem::take(&mut state.directed)))
     };
     let mut untold = Vec::new();
-    let tell = |facts: &Facts, (was, directed): &(bool, Vec<Jid>)| {
+    let tell = |facts: &Facts, (was, directed): &(bool, Vec<Directed>)| {
         if *was {
             let _ = session.post(&frozen, Address::Bare);
             tell(&router, &me, facts, &frozen);
         }
         let told = |jid: &Jid| *was && facts.contact(&jid.to_bare()).is_some_and(|item| item.subscription.from());
-        untold.extend(directed.iter().filter(|jid| !told(jid)).cloned());
+        let left = directed.iter().filter(|shown| !told(&shown.to));
+        untold.extend(left.filter_map(|shown| goodbye(&router, (&me, facts), shown, &stanza)));
     };
     let was = turn(&router, &session, change, tell).await.is_some_and(|(was, _)| was);
     if was {
         tell_watches(&router, &session, SessionEvent::Unavailable);
     }
-    for to in untold {
-        let copy = Stanza { to: Some(to), ..stanza.clone() };
-        router.finish(router.session_over(copy)).await;
+    let (rooms, others): (Vec<_>, Vec<_>) = untold.into_iter().partition(|(_, place)| *place == Shown::RoomElsewhere);
+    for (goodbye, _) in others {
+        router.finish(router.session_over(goodbye)).await;
+    }
+    let rooms: Vec<Stanza> = rooms.into_iter().map(|(goodbye, _)| goodbye).collect();
+    match rooms.len() {
+        0 | 1 => rooms.into_iter().for_each(|goodbye| drop(router.route(goodbye))),
+        _ => router.leave_apart(&session.jid, rooms),
     }
     Step::Done
+}
+
+/// Where presence was shown directly.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    RoomElsewhere,
+    Other,
+}
+
+/// What is said at the end to one whom presence was shown to directly; it leaves the account as all of theirs does.
+fn goodbye(router: &Router, (me, facts): (&BareJid, &Facts), shown: &Directed, stanza: &Stanza) -> Option<(Stanza, Shown)> {
+    let mut copy = Stanza { to: Some(shown.to.clone()), ..stanza.clone() };
+    let who = if shown.room { Addressee::Room } else { Addressee::Person };
+    if router.egress(me, (facts, who), &mut copy) != Verdict::Pass {
+        return None;
+    }
+    let elsewhere = router.plans().place(shown.to.domain().as_str()).is_none();
+    Some((copy, if shown.room && elsewhere { Shown::RoomElsewhere } else { Shown::Other }))
 }
 
 /// A session ended without saying so; it shows nothing any more from now on.

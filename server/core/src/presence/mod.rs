@@ -5,9 +5,10 @@
 mod blocks;
 mod broadcast;
 mod contacts;
+mod leaves;
 pub mod subscription;
 
-use crate::router::{MAX_DIRECTED, Router, Session, Step};
+use crate::router::{Directed, MAX_DIRECTED, Router, Session, Step};
 use bocage_api::{
     Kind, Stanza, StanzaError,
     stanza::PresenceType,
@@ -15,6 +16,7 @@ use bocage_api::{
 };
 pub use broadcast::session_ended;
 use jid::{BareJid, Jid};
+pub use leaves::Leaves;
 use std::sync::Arc;
 
 /// Kept request stanzas are not longer than this; longer ones are kept without their payloads.
@@ -40,17 +42,21 @@ fn directed(router: &Arc<Router>, session: &Session, kind: PresenceType, to: Jid
         if state.ended {
             return Step::Done;
         }
-        let known = state.directed.iter().position(|jid| *jid == to);
+        let known = state.directed.iter().position(|shown| shown.to == to);
         match (kind, known) {
             (PresenceType::Available, None) if state.directed.len() >= MAX_DIRECTED => {
                 return stanza.bounce(&StanzaError::resource_constraint()).map_or(Step::Done, |a| Step::Answer(Box::new(a)));
             }
-            (PresenceType::Available, None) => state.directed.push(to),
+            (PresenceType::Available, None) => {
+                let room = stanza.has("x", bocage_api::ns::MUC);
+                state.directed.push(Directed { to: to.clone(), room });
+            }
             (PresenceType::Available, Some(_)) => {}
             (_, Some(at)) => drop(state.directed.swap_remove(at)),
             (_, None) => {}
         }
     }
+    router.leave_first(&session.jid, &to);
     router.route(stanza)
 }
 

@@ -6,11 +6,29 @@
 use super::{Router, Session, Step};
 use crate::{facts::Facts, plan::Place};
 use bocage_api::{
-    Delivery, EgressView, Frozen, Kind, RecipientView, Relation, Stanza, Verdict,
+    Delivery, EgressView, Frozen, Kind, RecipientView, Relation, Stanza, Verdict, ns,
     stanza::{IqType, PresenceType},
 };
 use jid::{BareJid, Jid};
 use std::sync::Arc;
+
+/// To whom a stanza goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Addressee {
+    /// Somebody.
+    Person,
+    /// A room that the sender enters or is in.
+    Room,
+}
+
+impl Session {
+    /// A room is where the session showed itself with the payload that enters one (XEP-0045 section 7.1).
+    fn addressee(&self, stanza: &Stanza) -> Addressee {
+        let Some(to) = &stanza.to else { return Addressee::Person };
+        let room = matches!(stanza.kind, Kind::Presence(_)) && (stanza.has("x", ns::MUC) || self.is_in_room(to));
+        if room { Addressee::Room } else { Addressee::Person }
+    }
+}
 
 impl Router {
     /// Recipient rules of `owner`; `Some` ends the way of the stanza.
@@ -48,13 +66,14 @@ impl Router {
             return false;
         }
         let mut head = Stanza::new(Kind::Presence(PresenceType::Available), Some(owner.clone().into()), Some(to.clone()));
-        self.egress(owner, facts, &mut head) != Verdict::Pass
+        self.egress(owner, (facts, Addressee::Person), &mut head) != Verdict::Pass
     }
 
     /// Egress filters for a stanza of `owner` to somebody else.
-    pub(crate) fn egress(&self, owner: &BareJid, facts: &Facts, stanza: &mut Stanza) -> Verdict {
+    pub(crate) fn egress(&self, owner: &BareJid, (facts, who): (&Facts, Addressee), stanza: &mut Stanza) -> Verdict {
         let Some(to) = &stanza.to else { return Verdict::Pass };
-        let view = EgressView { relation: facts.relation(owner, to), blocked: facts.blocked.blocks_for(owner, to) };
+        let (relation, blocked) = (facts.relation(owner, to), facts.blocked.blocks_for(owner, to));
+        let view = EgressView { relation, blocked, room: who == Addressee::Room };
         match self.plans().accounts(owner.domain().as_str()) {
             Some(plan) => plan.leaves(view, stanza),
             None => Verdict::Pass,
@@ -83,8 +102,9 @@ impl Router {
         if !self.goes_out(&owner, &stanza) {
             return Ok(stanza);
         }
+        let who = session.addressee(&stanza);
         if let Some(facts) = self.facts.peek(&owner) {
-            return match self.egress(&owner, &facts, &mut stanza) {
+            return match self.egress(&owner, (&facts, who), &mut stanza) {
                 Verdict::Pass => Ok(stanza),
                 verdict => Err(ended(&stanza, verdict)),
             };
@@ -95,7 +115,7 @@ impl Router {
                 Ok(facts) => facts,
                 Err(error) => return Step::bounce(&stanza, &error.into()),
             };
-            match router.egress(&owner, &facts, &mut stanza) {
+            match router.egress(&owner, (&facts, who), &mut stanza) {
                 Verdict::Pass => then(&router, &session, stanza),
                 verdict => ended(&stanza, verdict),
             }

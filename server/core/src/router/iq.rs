@@ -80,6 +80,9 @@ impl Router {
             Some(Place::Accounts(_)) => return IqJob::Step(self.iq_to_session(to, stanza)),
         };
         if !matches!(stanza.kind, Kind::Iq(IqType::Get | IqType::Set)) {
+            if entity == Entity::Server {
+                self.answered(stanza);
+            }
             return IqJob::Step(Step::Done);
         }
         if let Some(answer) = self.copies_asked(&entity, &stanza).or_else(|| self.access_asked(&entity, &stanza)) {

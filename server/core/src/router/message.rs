@@ -4,7 +4,7 @@
 //! non-negative priority; to a full JID that is gone, `normal` comes back (Prosody treats it like `chat`, against the
 //! MUST of section 8.5.3.2.1) and a headline ends in silence.
 
-use super::{Router, Step, held::Storing, record::Draft};
+use super::{Router, Session, Step, held::Storing, record::Draft};
 use crate::{
     facts::Facts,
     mailbox::{Address, Posted},
@@ -108,6 +108,7 @@ impl Router {
             return match session.post(&frozen, Address::Own) {
                 Ok(posted) => {
                     let step = Step::posted(posted, &session);
+                    self.wake(&session, &frozen);
                     self.copy_received(&to.to_bare(), &frozen, &[session]);
                     step
                 }
@@ -153,6 +154,7 @@ impl Router {
             if let Some(delivery) = &mut delivery {
                 delivery.taken_by(session);
             }
+            self.wake(session, frozen);
             true
         });
         if let Some(delivery) = delivery {
@@ -160,6 +162,15 @@ impl Router {
         }
         self.copy_received(owner, frozen, &sessions);
         taken
+    }
+
+    /// A client whose connection is lost may hear by other ways that something waits (XEP-0357).
+    fn wake(&self, session: &Session, message: &Frozen) {
+        if session.is_asleep()
+            && let Some(plan) = self.plans().accounts(session.jid.domain().as_str())
+        {
+            plan.tell_waiting(&session.jid, message);
+        }
     }
 
     /// Nobody is there to read it: stored, or back to the sender (RFC 6121 section 8.5.2.2, XEP-0160).

@@ -4,6 +4,7 @@
 //! sender's own loop drives it.
 
 mod access;
+mod asks;
 mod carbons;
 mod copies;
 mod deliver;
@@ -25,6 +26,7 @@ use crate::{
     facts::FactsCache,
     mailbox::{Budget, Posted},
     plan::{Place, Plans},
+    presence::Leaves,
     s2s::Links,
     settings::Limits,
     sm::Former,
@@ -37,13 +39,14 @@ use bocage_api::{
     store::Stores,
 };
 use bocage_sasl::{Moment, Tokens};
+pub(crate) use gates::Addressee;
 pub use held::FlushClaim;
 pub use iq::{IqJob, ServiceJob};
 use jid::{BareJid, Jid};
 pub use ports::Ports;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Notify;
-pub use users::{Binding, MAX_DIRECTED, Session, User, Users};
+pub use users::{Binding, Directed, MAX_DIRECTED, Session, User, Users};
 pub(crate) use users::{Client, Proof};
 
 /// Something to be done by the router in its turn.
@@ -117,6 +120,9 @@ pub struct Router {
     pub(crate) former: Former,
     /// Tokens for logging in, in RAM alone (H11).
     tokens: Mutex<Tokens>,
+    /// Leaves of rooms elsewhere that wait.
+    pub leaves: Leaves,
+    asks: asks::Asks,
     held: held::HeldState,
     plans: RwLock<Arc<Plans>>,
 }
@@ -138,6 +144,8 @@ impl Router {
             accounts_changed: Notify::new(),
             former: Former::default(),
             tokens: Mutex::new(Tokens::new(limits.token_ttl)),
+            leaves: Leaves::default(),
+            asks: asks::Asks::default(),
             held: held::HeldState::default(),
             plans: RwLock::default(),
         }

@@ -11,6 +11,7 @@ use bocage_api::{
     store::{Roster, Stored},
 };
 use jid::{BareJid, DomainPart, FullJid};
+use minidom::Element;
 use secrecy::SecretString;
 use std::{sync::Arc, time::Duration};
 
@@ -28,6 +29,9 @@ pub struct Ports {
 impl OutboxPort for Ports {
     fn send(&self, stanza: Stanza) -> BoxFuture<'_, Result<(), StanzaError>> {
         Box::pin(self.router.send(stanza))
+    }
+    fn ask(&self, request: Stanza) -> BoxFuture<'_, Result<Option<Element>, StanzaError>> {
+        Box::pin(self.router.inquire(request))
     }
     fn freeze(&self, stanza: Stanza) -> Arc<Frozen> {
         Arc::new(crate::wire::freeze_for_wire(stanza))

@@ -71,9 +71,18 @@ pub struct SessionState {
     /// Its priority.
     pub priority: i8,
     /// To whom presence was shown directly; they are told when it ends.
-    pub directed: Vec<Jid>,
+    pub directed: Vec<Directed>,
     /// The session is over for everybody else: it shows no presence any more, whatever it still had under way.
     pub ended: bool,
+}
+
+/// Somebody to whom presence was shown directly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directed {
+    /// Whom.
+    pub to: Jid,
+    /// It is a room.
+    pub room: bool,
 }
 
 impl Session {
@@ -114,14 +123,19 @@ impl Session {
     /// Did it show its presence to this address directly (RFC 6121 section 4.6)?
     pub fn shows_itself_to(&self, who: &Jid) -> bool {
         let bare = who.to_bare();
-        self.state().directed.iter().any(|jid| jid == who || *jid == bare)
+        self.state().directed.iter().any(|shown| shown.to == *who || shown.to == bare)
+    }
+    /// Is it in this room, whatever nick `to` names?
+    pub fn is_in_room(&self, to: &Jid) -> bool {
+        let room = to.to_bare();
+        self.state().directed.iter().any(|shown| shown.room && shown.to.to_bare() == room)
     }
     /// Takes the addresses for which `which` says so out of those that presence was shown to directly.
     pub fn withdraw_directed(&self, which: impl Fn(&Jid) -> bool) -> Vec<Jid> {
         let mut state = self.state();
-        let (gone, stay) = std::mem::take(&mut state.directed).into_iter().partition(which);
+        let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut state.directed).into_iter().partition(|shown| which(&shown.to));
         state.directed = stay;
-        gone
+        gone.into_iter().map(|shown| shown.to).collect()
     }
     /// Has another session, which is still here, a copy of this message of ours?
     pub fn is_copied(&self, message: &Arc<Frozen>) -> bool {

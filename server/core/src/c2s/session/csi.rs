@@ -97,7 +97,7 @@ fn is_small_talk(stanza: &Frozen, session: &Session) -> bool {
 fn nick(session: &Session, room: &Jid) -> Option<Vec<u8>> {
     let room = room.to_bare();
     let state = session.state();
-    let here = state.directed.iter().find(|shown| shown.is_full() && shown.to_bare() == room)?;
+    let here = state.directed.iter().map(|shown| &shown.to).find(|shown| shown.is_full() && shown.to_bare() == room)?;
     // As it stands in the bytes.
     let mut escaped = Vec::new();
     bocage_stream::write::text(&mut escaped, here.resource()?.as_str());
@@ -135,6 +135,7 @@ mod tests {
     use super::*;
     use crate::{
         mailbox::{Address, Budget},
+        router::Directed,
         wire,
     };
     use bocage_api::Stanza;
@@ -146,7 +147,7 @@ mod tests {
     }
     fn session() -> Session {
         let session = Session::new("me@x.example/phone".parse().unwrap(), Arc::new(Budget::new(usize::MAX)));
-        session.state().directed.push("room@c.example/Nick".parse().unwrap());
+        session.state().directed.push(Directed { to: "room@c.example/Nick".parse().unwrap(), room: true });
         session
     }
 
