@@ -11,12 +11,7 @@ mod registration;
 use bocage_api::{
     Action, Asker, BoxFuture, Checkpoints, Clock, Entity, Frozen, Host, InstallError, IqKey, IqPayload, IqService, Module,
     Outbox, Records, Relation, Reply, SessionEvent, SessionView, SessionWatch, SleepWatch, StanzaError, State, Taken, Tasks,
-    Undeliverable,
-    config::NoSettings,
-    disco::Features,
-    ns,
-    rt::sync::mpsc,
-    store::{ArchiveRow, Stored},
+    Undeliverable, config::NoSettings, disco::Features, ns, rt::sync::mpsc,
 };
 use busy::Busy;
 use jid::{BareJid, FullJid};
@@ -135,12 +130,6 @@ impl Undeliverable for Alarm {
     fn take(&self, owner: &BareJid, stanza: Arc<Frozen>) -> BoxFuture<'_, Result<Taken, StanzaError>> {
         self.ring(owner, None, &stanza);
         Box::pin(async { Ok(Taken::Declined) })
-    }
-    fn held(&self, _: &BareJid, _: i64) -> BoxFuture<'_, Stored<Vec<ArchiveRow>>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-    fn delivered(&self, _: &BareJid, _: Vec<i64>) -> BoxFuture<'_, Stored<()>> {
-        Box::pin(async { Ok(()) })
     }
 }
 impl SleepWatch for Alarm {

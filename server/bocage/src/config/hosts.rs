@@ -38,20 +38,8 @@ pub(crate) struct Override {
 }
 
 /// Modules of later work: they may be in `off` already, so that one file serves this build and the next.
-const LATER: &[&str] = &[
-    "carbons",
-    "occupant_id",
-    "padding",
-    "profile",
-    "push",
-    "sm",
-    "strangers",
-    "turn",
-    "upload",
-    "vcard_guard",
-    "witness",
-    "invites",
-];
+const LATER: &[&str] =
+    &["carbons", "occupant_id", "padding", "profile", "sm", "strangers", "turn", "upload", "vcard_guard", "witness", "invites"];
 
 /// `[modules]` of the server or of one host.
 #[derive(Clone, Debug, Default)]
