@@ -52,6 +52,7 @@ impl Modules {
             .with::<bocage_module_last::Last>()
             .with::<bocage_module_ping::Ping>()
             .with::<bocage_module_profile_egress::ProfileEgress>()
+            .with::<bocage_module_privacy::Privacy>()
             .with::<bocage_module_private_xml::PrivateXml>()
             .with::<bocage_module_time::Time>()
             .with::<bocage_module_vcard::Vcard>()
