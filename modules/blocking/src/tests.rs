@@ -98,7 +98,7 @@ fn who_blocks_cannot_write_to_them_and_is_told_why() {
     let at = FakeHost::new().install::<Blocking>();
     let leaves = |blocked| {
         let message = &mut stanza("<message xmlns='jabber:client' to='b@x.example'/>");
-        at.at.egress_filters[0].1.it.leaves(EgressView { relation: Relation::Stranger, blocked }, message)
+        at.at.egress_filters[0].1.it.leaves(EgressView { relation: Relation::Stranger, blocked, room: false }, message)
     };
     assert_eq!(leaves(false), Verdict::Pass);
     let Verdict::Bounce(error) = leaves(true) else { panic!("it bounces") };

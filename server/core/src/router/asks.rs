@@ -76,6 +76,7 @@ impl Router {
                 Step::Done | Step::Pressure(_) => return None,
                 Step::Answer(answer) => return Some(*answer),
                 Step::Wait(later) | Step::Commit(later) => later.await,
+                Step::Then(then) => then(self),
             }
         }
     }

@@ -101,10 +101,6 @@ impl Router {
             return self.absent(to.to_bare(), frozen);
         }
         if let Some(session) = session {
-            let sleepers = if session.is_asleep() { self.wanting(&to.to_bare()) } else { Vec::new() };
-            if Self::is_for_sleepers(kind, &frozen, &sleepers) {
-                return self.to_sleepers(to.to_bare(), frozen, sleepers);
-            }
             return match session.post(&frozen, Address::Own) {
                 Ok(posted) => {
                     let step = Step::posted(posted, &session);
@@ -126,15 +122,11 @@ impl Router {
                 self.to_all(&to.to_bare(), &frozen);
                 Step::Done
             }
-            (MessageType::Normal | MessageType::Chat, _) => self.to_bare(kind, to.to_bare(), frozen),
+            (MessageType::Normal | MessageType::Chat, _) => self.to_bare(to.to_bare(), frozen),
         }
     }
 
-    fn to_bare(self: &Arc<Self>, kind: MessageType, owner: BareJid, frozen: Arc<Frozen>) -> Step {
-        let sleepers = self.wanting(&owner);
-        if Self::is_for_sleepers(kind, &frozen, &sleepers) {
-            return self.to_sleepers(owner, frozen, sleepers);
-        }
+    fn to_bare(self: &Arc<Self>, owner: BareJid, frozen: Arc<Frozen>) -> Step {
         self.to_all(&owner, &frozen).unwrap_or_else(|| self.absent(owner, frozen))
     }
 

@@ -15,7 +15,6 @@ mod leaving;
 mod message;
 mod ports;
 mod record;
-mod sleeping;
 mod undelivered;
 mod users;
 
