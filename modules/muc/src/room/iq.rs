@@ -23,15 +23,15 @@ impl Room {
         if !self.exists || (self.locked && self.affiliation(&from.to_bare()) < super::Affiliation::Owner) {
             return Err(StanzaError::item_not_found());
         }
-        let (before, sets_up) = (self.out.len(), payload.has_ns(OWNER));
+        let (before, sets) = (self.out.len(), payload.has_ns(OWNER) || payload.has_ns(ADMIN));
         let result = match to.resource() {
             Some(nick) => self.iq_to_occupant(kind, &payload, &from, nick.as_str())?,
             None => self.iq_to_room(env, (kind, payload), &from)?,
         };
         let answer = stanza.result(result);
         self.answer(env, answer);
-        // Who set the room up reads so first, and then what everybody reads.
-        if sets_up && let Some(out) = self.out.get_mut(before..) {
+        // Who set the room up, or put somebody out, reads so first, and then what everybody reads (section 8.2).
+        if sets && let Some(out) = self.out.get_mut(before..) {
             out.rotate_right(1);
         }
         Ok(())
