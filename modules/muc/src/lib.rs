@@ -14,6 +14,7 @@ use bocage_api::{
     Full, Host, InstallError, IqKey, IqPayload, IqService, Module, Outbox, Reply, Rooms, StanzaError, State, Tasks, Whois,
     commands::{Command, CommandCaller, CommandServer, CommandSessions, Conversation, NS_COMMANDS},
     disco::Item,
+    ns,
 };
 use jid::{DomainPart, Jid};
 use minidom::Element;
@@ -21,7 +22,7 @@ use room::{Cause, Env, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use service::RoomStores;
-use service::{Privacy, RoomData, Service};
+use service::{Mam, Privacy, RoomData, Service};
 use std::sync::Arc;
 
 /// The module.
@@ -120,6 +121,10 @@ impl Module for Muc {
             namespace: NS_COMMANDS,
         };
         at.iq_service(key, Commands { server: commands, offered: vec![Arc::new(Privacy(service.clone()))], host: host.clone() });
+        for (action, payload) in [(Action::Get, "query"), (Action::Set, "query"), (Action::Get, "metadata")] {
+            let entity = Entity::Host(name.as_str().to_owned());
+            at.iq_service(IqKey { entity, action, name: payload, namespace: ns::MAM }, Mam(service.clone()));
+        }
         at.data(RoomData(service.clone()));
         at.domain_service(name.as_str().to_owned(), Door(service));
         at.disco_entry(Listed { item: Item { jid: Jid::from(name), node: None, name: None }, of: host.domain });

@@ -14,6 +14,7 @@ use rxml::xml_ncname;
 const ROOM_NICK: &str = "x-roomuser-item";
 const STABLE_ID: &str = "http://jabber.org/protocol/muc#stable_id";
 const SELF_PING: &str = "http://jabber.org/protocol/muc#self-ping-optimization";
+const EXTENDED: &str = "urn:xmpp:mam:2#extended";
 const DATA_POLICY: &str = "urn:xmpp:data-policy:0";
 
 /// Namespaces that presences of rooms carry (H21), by what the room lets occupants show.
@@ -62,6 +63,9 @@ impl Room {
             either(config.persistent, "muc_persistent", "muc_temporary"),
             either(config.password.is_some(), "muc_passwordprotected", "muc_unsecured"),
         ];
+        if self.is_archived(env) {
+            features.extend([ns::MAM, EXTENDED]);
+        }
         if config.occupant_id != IdMode::Off && self.reveal(env, bocage_api::OptOut::No) != Reveal::Nothing {
             features.push(ns::OCCUPANT_ID);
         }

@@ -1,10 +1,16 @@
-//! What was said lately: for newcomers (XEP-0045 section 7.2.13), and as the archive's shape.
+//! What was said lately, for newcomers (XEP-0045 section 7.2.13).
 //!
 //! Ids are not kept with the messages but derived when they are shown: who opts out is somebody else in old messages, too.
 
 use super::{Env, Room};
 use crate::xml;
-use bocage_api::{Frozen, Kind, OptOut, Stanza, clock::UnixSeconds, ns, stanza::MessageType};
+use bocage_api::{
+    Frozen, Kind, OptOut, Stanza,
+    archive::{ArchiveRow, StanzaId, payload_tree},
+    clock::UnixSeconds,
+    ns,
+    stanza::MessageType,
+};
 use jid::{BareJid, Jid};
 use minidom::Element;
 use rxml::xml_ncname;
@@ -13,17 +19,14 @@ use std::sync::Arc;
 /// Messages in memory per room, at most.
 pub(crate) const MAX_PAST: usize = 100;
 
-/// A message as it is archived: no address of anybody, but an `author` tag that says nothing outside of this room.
+/// A message as it is remembered: no address of anybody, but an `author` tag that says nothing outside of this room.
 #[derive(Clone, Debug)]
 pub(crate) struct Archived {
-    pub(crate) id: String,
+    pub(crate) id: StanzaId,
     pub(crate) stamp: UnixSeconds,
     /// `room@service/nick`, or the room itself.
     pub(crate) from: Jid,
     pub(crate) author: String,
-    /// The real JID, of messages in rooms where everybody saw it (H28).
-    #[allow(dead_code, reason = "read by the archive of rooms")]
-    pub(crate) sealed: Option<Jid>,
     pub(crate) message_id: Option<String>,
     pub(crate) lang: Option<String>,
     /// Filtered, without anything of the room's.
@@ -40,6 +43,20 @@ pub(crate) struct Past {
 impl Past {
     pub(crate) fn new(it: Archived, who: Option<BareJid>) -> Self {
         Self { it, who, shown: None }
+    }
+    /// As it was archived; `None` for what cannot be read.
+    pub(crate) fn of(row: &ArchiveRow) -> Option<Self> {
+        let (author, _) = super::reader::written_by(&row.message.to);
+        let it = Archived {
+            id: row.id,
+            stamp: row.stamp,
+            from: Jid::new(&row.message.from).ok()?,
+            author: author.to_owned(),
+            message_id: row.message.message_id.clone(),
+            lang: row.message.lang.clone(),
+            payloads: payload_tree(&row.message.payload)?,
+        };
+        Some(Self::new(it, None))
     }
     pub(crate) fn forget_shown(&mut self) {
         self.shown = None;
@@ -89,8 +106,7 @@ impl Room {
         }
     }
     /// It could not be kept: nobody heard it.
-    #[allow(dead_code, reason = "called by the archive of rooms")]
-    pub(crate) fn unsay(&mut self, id: &str) {
+    pub(crate) fn unsay(&mut self, id: StanzaId) {
         self.past.retain(|past| past.it.id != id);
     }
 
@@ -137,7 +153,7 @@ impl Room {
         {
             stanza.el.append_child(super::emit::occupant_id(&id));
         }
-        stanza.el.append_child(stanza_id(&it.id, self.jid.as_str()));
+        stanza.el.append_child(stanza_id(&it.id.to_string(), self.jid.as_str()));
         stanza
     }
 }

@@ -28,19 +28,25 @@ mod owner;
 mod presence;
 mod private;
 mod rate;
+mod reader;
 mod register;
 mod speak;
 mod subject;
 mod voice;
 
-use bocage_api::{Frozen, RoomView, Shows, Stanza, StanzaError};
+use bocage_api::{
+    Frozen, RoomView, Shows, Stanza, StanzaError,
+    archive::{ArchiveEntry, Retraction, StanzaId},
+};
 pub(crate) use env::{Create, Env, Makers, OptOuts, Settings};
-pub(crate) use history::{Archived, Past};
+pub(crate) use history::Past;
+use history::Archived;
 pub(crate) use input::Cause;
 use jid::{BareJid, FullJid, Jid};
 use model::{Affiliation, Grant, RoomConfig, RoomKeys, RoomRecord};
 pub(crate) use nick::NickKey;
 pub(crate) use occupant::Occupant;
+pub(crate) use reader::Reader;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
@@ -71,8 +77,14 @@ pub(crate) struct Said {
     pub(crate) stanza: Arc<Frozen>,
     pub(crate) to: Vec<Arc<FullJid>>,
     /// For the archive; who wrote it is told when it cannot be kept.
-    #[allow(dead_code, reason = "read by the archive of rooms")]
-    pub(crate) record: Option<(Archived, Stanza)>,
+    pub(crate) record: Option<Record>,
+}
+
+/// A message on its way into the archive, and its head for who wrote it.
+pub(crate) struct Record {
+    pub(crate) entry: Option<ArchiveEntry>,
+    pub(crate) id: StanzaId,
+    pub(crate) head: Stanza,
 }
 
 /// A change to what is stored.
@@ -81,9 +93,10 @@ pub(crate) enum Kept {
     Grant(BareJid, Option<Box<Grant>>),
     /// The room and all that belongs to it.
     Destroyed,
-    /// The message with this id says this from now on.
-    #[allow(dead_code, reason = "read by the archive of rooms")]
-    Replaced(String, Box<Archived>),
+    /// A message of the archive says this from now on.
+    Retracted(Box<Retraction>),
+    /// For how long messages are kept, if shorter than the service would.
+    Keeps(Option<Duration>),
     /// Everything that was archived.
     Forgotten,
 }

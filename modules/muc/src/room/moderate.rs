@@ -1,9 +1,15 @@
 //! Retraction by who wrote a message (XEP-0424) and by moderators (XEP-0425 0.3): what was kept of it becomes a tombstone.
 
-use super::{Archived, Env, Kept, Out, Room, emit::occupant_id, history::stanza_id};
+use super::{Archived, Env, Kept, Out, Record, Room, emit::occupant_id, history::stanza_id};
 use crate::xml::{self, MODERATE, RETRACT};
-use bocage_api::{Kind, StanzaError, ns, stanza::MessageType};
-use jid::Jid;
+use bocage_api::{
+    Kind, StanzaError,
+    archive::{Retraction, StanzaId, Target},
+    dep::bytes::Bytes,
+    ns,
+    stanza::MessageType,
+};
+use jid::{BareJid, Jid};
 use minidom::Element;
 use rxml::xml_ncname;
 
@@ -52,12 +58,14 @@ impl Room {
             by
         };
         let (by, old) = (by(MODERATE), by(OLD_MODERATE));
-        if !self.past.iter().any(|past| past.it.id == id) {
+        let named = StanzaId::parse(&id).ok_or_else(StanzaError::item_not_found)?;
+        if !self.is_archived(env) && !self.past.iter().any(|past| past.it.id == named) {
             return Err(StanzaError::item_not_found());
         }
         let reason = wanted.reason.map(|reason| xml::text("reason", RETRACT, &reason));
         let inside: Vec<Element> = [Some(by), reason].into_iter().flatten().collect();
-        self.bury(env, &id, inside.clone());
+        let tombstone = self.bury(env, named, inside.clone());
+        self.out.push(Out::Keep(Kept::Retracted(Box::new(Retraction { target: Target::Id(named), tombstone }))));
         self.announce(env, &id, (inside, old));
         Ok(())
     }
@@ -77,41 +85,44 @@ impl Room {
         let mut told = xml::stanza(Kind::Message(MessageType::Groupchat), self.me.clone(), [retract, fastened]);
         told.id = Some(env.entropy.id());
         let it = Archived {
-            id: env.entropy.id(),
+            id: StanzaId(env.entropy.bytes()),
             stamp: env.clock.wall(),
             from: self.me.clone(),
             // The room's own: nobody's occupant-id belongs to it.
             author: String::new(),
-            sealed: None,
             message_id: told.id.clone(),
             lang: None,
             payloads: told.el.clone(),
         };
         let head = xml::head(&told);
-        told.el.append_child(stanza_id(&it.id, self.jid.as_str()));
-        let record = self.is_archived(env).then_some((it, head));
+        told.el.append_child(stanza_id(&it.id.to_string(), self.jid.as_str()));
+        let entry = |room: &Self| Record { entry: Some(room.entry(env, &it, None, None)), id: it.id, head };
+        let record = self.is_archived(env).then(|| entry(self));
         let said = super::Said { stanza: env.outbox.freeze(told), to: self.everybody(), record };
         self.out.push(Out::Say(Box::new(said)));
     }
 
-    /// Does a message take an older one of the same author back?
-    pub(super) fn retracts(&mut self, env: &Env, it: &Archived) {
-        let Some(retract) = it.payloads.get_child("retract", RETRACT) else { return };
-        let Some(id) = retract.attr(xml_ncname!("id")).map(str::to_owned) else { return };
-        let own = self.past.iter().any(|past| past.it.id == id && past.it.author == it.author);
-        if own {
-            self.bury(env, &id, Vec::new());
+    /// Does a message take an older one of the same author back? In the archive that happens with the same commit.
+    pub(super) fn retracts(&mut self, env: &Env, it: &Archived, who: &BareJid) -> Option<Retraction> {
+        let retract = it.payloads.get_child("retract", RETRACT)?;
+        let id = StanzaId::parse(retract.attr(xml_ncname!("id"))?)?;
+        let known = self.past.iter().find(|past| past.it.id == id);
+        if known.is_some_and(|past| past.it.author != it.author) {
+            return None;
         }
+        let tombstone = self.bury(env, id, Vec::new());
+        Some(Retraction { target: Target::OwnId { author: who.clone(), id }, tombstone })
     }
 
-    /// In place: position and stamp stay.
-    fn bury(&mut self, env: &Env, id: &str, inside: Vec<Element>) {
+    /// In memory, in place: position and stamp stay. The tombstone's bytes.
+    fn bury(&mut self, env: &Env, id: StanzaId, inside: Vec<Element>) -> Bytes {
         let mut retracted = Element::builder("retracted", RETRACT).append_all(inside).build();
         xml::set(&mut retracted, xml_ncname!("stamp"), &env.clock.stamp());
-        let Some(past) = self.past.iter_mut().find(|past| past.it.id == id) else { return };
-        past.it.payloads = Element::builder("message", ns::CLIENT).append(retracted).build();
-        past.forget_shown();
-        let it = past.it.clone();
-        self.out.push(Out::Keep(Kept::Replaced(id.to_owned(), Box::new(it))));
+        let bytes = Bytes::from(String::from(&retracted));
+        if let Some(past) = self.past.iter_mut().find(|past| past.it.id == id) {
+            past.it.payloads = Element::builder("message", ns::CLIENT).append(retracted).build();
+            past.forget_shown();
+        }
+        bytes
     }
 }

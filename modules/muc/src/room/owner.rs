@@ -11,6 +11,7 @@ use bocage_api::{Kind, StanzaError, ns, stanza::MessageType};
 use jid::Jid;
 use minidom::Element;
 use rxml::xml_ncname;
+use std::time::Duration;
 
 impl Room {
     pub(super) fn owner_get(&mut self, env: &Env, from: &Jid) -> Result<Element, StanzaError> {
@@ -76,6 +77,10 @@ impl Room {
         if !before.persistent && self.config().persistent {
             let grants: Vec<_> = self.grants.keys().cloned().collect();
             grants.iter().for_each(|who| self.store_grant(who));
+        }
+        if before.retention != self.config().retention {
+            let own = self.config().retention;
+            self.out.push(Out::Keep(Kept::Keeps((own > 0).then(|| Duration::from_secs(own)))));
         }
         self.expel_strangers(env);
         // Who made the room knows what they set; but who sees whom is said always.

@@ -1,7 +1,7 @@
 //! Messages to all (XEP-0045 section 7.4): filtered, stamped with the room's ids, archived, and only then sent.
 
 use super::{
-    Archived, Env, Out, Room, Said,
+    Archived, Env, Out, Record, Room, Said,
     history::stanza_id,
     links,
     model::{Affiliation, Role},
@@ -10,6 +10,7 @@ use super::{
 use crate::xml;
 use bocage_api::{
     RoomStanza, Stanza, StanzaError,
+    archive::StanzaId,
     error::{Condition, ErrorType},
     ns,
 };
@@ -64,11 +65,10 @@ impl Room {
         let Some(occupant) = self.occupant_at(from) else { return Err(StanzaError::not_acceptable()) };
         let (who, id) = (occupant.bare.clone(), occupant.id.clone());
         let it = Archived {
-            id: env.entropy.id(),
+            id: StanzaId(env.entropy.bytes()),
             stamp: env.clock.wall(),
             from: occupant.jid.clone(),
             author: occupant.author.clone(),
-            sealed: self.is_open().then(|| from.clone()),
             message_id: stanza.id.clone(),
             lang: stanza.lang.clone(),
             payloads: stanza.el.clone(),
@@ -79,10 +79,14 @@ impl Room {
             told.el.append_child(super::emit::occupant_id(id));
         }
         if keeps {
-            told.el.append_child(stanza_id(&it.id, self.jid.as_str()));
+            told.el.append_child(stanza_id(&it.id.to_string(), self.jid.as_str()));
         }
-        self.retracts(env, &it);
-        let record = (keeps && self.is_archived(env)).then(|| (it.clone(), head));
+        let retracts = self.retracts(env, &it, &who);
+        let record = (keeps && self.is_archived(env)).then(|| Record {
+            entry: Some(self.entry(env, &it, Some(from), retracts)),
+            id: it.id,
+            head,
+        });
         if keeps {
             self.remember_said(it, who);
         }

@@ -3,6 +3,7 @@
 //! `accept` never waits. A room sleeps in the store until somebody needs it, and falls asleep again when nobody does; what
 //! is known of every room without waking it is in the [`Index`].
 
+mod archive;
 mod data;
 mod index;
 mod lobby;
@@ -16,6 +17,7 @@ use bocage_api::{
     rt::sync::{mpsc, oneshot},
     stanza::PresenceType,
 };
+pub(crate) use archive::Mam;
 pub(crate) use data::RoomData;
 pub(crate) use index::Index;
 use jid::BareJid;
@@ -47,6 +49,8 @@ pub(crate) enum Input {
     Refresh,
     /// An account was deleted.
     Forget(BareJid, oneshot::Sender<()>),
+    /// What may they read of the archive?
+    Read(jid::Jid, oneshot::Sender<Result<crate::room::Reader, StanzaError>>),
     /// The service stops.
     Stop(oneshot::Sender<()>),
 }

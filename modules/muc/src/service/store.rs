@@ -2,11 +2,12 @@
 
 use super::{Index, index::Known};
 use crate::room::{
-    Kept, OptOuts,
+    Kept, OptOuts, Past,
     model::{Grant, RoomRecord},
 };
 use bocage_api::{
-    Declared, FromHost, HostHandles, InstallError, OptOut, Records,
+    Archives, Declared, FromHost, HostHandles, InstallError, OptOut, Records,
+    archive::{ArchiveQuery, Part, Scope},
     store::{Page, Stored},
 };
 use jid::{BareJid, DomainPart};
@@ -43,16 +44,17 @@ impl Declared for Wish {
 }
 
 /// Handle to what rooms keep.
-pub struct RoomStores(Records<RoomRecord>, Records<Grant>, Records<Wish>);
+pub struct RoomStores(Records<RoomRecord>, Records<Grant>, Records<Wish>, Archives);
 impl FromHost for RoomStores {
     fn from_host(host: &HostHandles) -> Result<Self, InstallError> {
-        Ok(Self(Records::from_host(host)?, Records::from_host(host)?, Records::from_host(host)?))
+        let archives = Archives::from_host(host)?;
+        Ok(Self(Records::from_host(host)?, Records::from_host(host)?, Records::from_host(host)?, archives))
     }
 }
 impl RoomStores {
     /// For the rooms of `host`.
     pub(crate) fn of(self, host: DomainPart) -> Store {
-        Store { host, rooms: self.0, grants: self.1, wishes: self.2 }
+        Store { host, rooms: self.0, grants: self.1, wishes: self.2, archives: self.3 }
     }
 }
 
@@ -63,6 +65,7 @@ pub(crate) struct Store {
     pub(crate) rooms: Records<RoomRecord>,
     pub(crate) grants: Records<Grant>,
     pub(crate) wishes: Records<Wish>,
+    pub(crate) archives: Archives,
 }
 
 impl Store {
@@ -120,6 +123,13 @@ impl Store {
         }
     }
 
+    /// What was said last, oldest first.
+    pub(crate) async fn past(&self, room: &BareJid, limit: usize) -> Stored<Vec<Past>> {
+        let query = ArchiveQuery { part: Part::Last, limit, ..ArchiveQuery::default() };
+        let page = if limit == 0 { None } else { self.archives.page(room, query).await? };
+        Ok(page.map(|page| page.rows.iter().filter_map(Past::of).collect()).unwrap_or_default())
+    }
+
     /// One change; resolves after the commit.
     pub(crate) async fn keep(&self, room: &BareJid, change: &Kept) -> Stored<()> {
         let key = room.node().map(|node| node.as_str()).unwrap_or_default();
@@ -131,9 +141,12 @@ impl Store {
                 for (who, _) in self.grants(room).await? {
                     self.grants.delete(room.as_str(), who.as_str()).await?;
                 }
+                self.archives.erase(room, Scope::Whole).await?;
                 self.rooms.delete(self.host.as_str(), key).await.map(drop)
             }
-            Kept::Replaced(..) | Kept::Forgotten => Ok(()),
+            Kept::Retracted(retraction) => self.archives.retract(room, (**retraction).clone()).await.map(drop),
+            Kept::Keeps(keeps) => self.archives.set_keeps(room, *keeps).await,
+            Kept::Forgotten => self.archives.erase(room, Scope::Whole).await.map(drop),
         }
     }
 

@@ -3,11 +3,12 @@
 
 use super::{Input, Service, index::Known};
 use crate::{
-    room::{Kept, Out, Room, Said},
+    room::{Kept, Out, Record, Room, Said},
     xml,
 };
 use bocage_api::{
     Frozen, Kind, Stanza, StanzaError,
+    archive::{Append, ArchiveEntry},
     rt::{select, sync::mpsc, time},
     stanza::IqType,
     store::{StoreError, Stored},
@@ -44,7 +45,11 @@ async fn wake(service: &Service, jid: &BareJid) -> Stored<Room> {
     let env = &service.env;
     Ok(match service.store.room(jid).await? {
         None => Room::new(jid.clone(), env),
-        Some(record) => Room::wake(jid.clone(), env, record, service.store.grants(jid).await?, Vec::new()),
+        Some(record) => {
+            let most = usize::try_from(record.config.history).unwrap_or_default();
+            let (grants, past) = (service.store.grants(jid).await?, service.store.past(jid, most).await?);
+            Room::wake(jid.clone(), env, record, grants, past)
+        }
     })
 }
 
@@ -119,6 +124,7 @@ impl Task {
                     self.room.forget_account(env, &who);
                     told.push(done);
                 }
+                Input::Read(who, answer) => _ = answer.send(self.room.reader(env, &who)),
                 Input::Stop(done) => {
                     self.room.shutdown(env);
                     told.push(done);
@@ -129,6 +135,7 @@ impl Task {
         self.room.tick(&self.service.env);
         followed.push(self.follow());
         self.store(&mut followed).await;
+        self.record(&mut followed).await;
         let mut lost = Vec::new();
         for out in followed.into_iter().flat_map(|followed| followed.out) {
             self.send(out, &mut lost);
@@ -180,6 +187,29 @@ impl Task {
         }
     }
 
+    /// Archives what was said, all of a turn together, before anybody hears it. What cannot be kept was not said: its
+    /// author gets an error.
+    async fn record(&mut self, followed: &mut [Followed]) {
+        let all = followed.iter_mut().flat_map(|followed| followed.out.iter_mut());
+        let entries: Vec<ArchiveEntry> = all.filter_map(|out| recorded(out)?.entry.take()).collect();
+        if entries.is_empty() {
+            return;
+        }
+        let archives = self.service.store.archives.clone();
+        let appends = entries.into_iter().map(|entry| archives.append(Append { entries: vec![entry], once: false }));
+        let mut results = join_all(appends).await.into_iter();
+        for out in followed.iter_mut().flat_map(|followed| followed.out.iter_mut()) {
+            let Some(record) = recorded(out) else { continue };
+            let Some(Err(error)) = results.next() else { continue };
+            self.room.unsay(record.id);
+            let bounce = record.head.bounce(&error.into()).map(|bounce| self.service.env.outbox.freeze(bounce));
+            let seat = record.head.from.clone().and_then(|from| from.try_into_full().ok());
+            if let (Some(bounce), Some(seat)) = (bounce, seat) {
+                *out = Out::Deliver(bounce, Arc::new(seat));
+            }
+        }
+    }
+
     /// In order; what failed comes back with everything behind it that may depend on it.
     async fn write(&mut self, changes: Vec<(usize, Kept)>) -> Vec<(usize, Kept, StoreError)> {
         let (service, jid) = (self.service.clone(), self.room.jid.clone());
@@ -213,7 +243,7 @@ impl Task {
                 let known = Known { public: record.config.public, name: record.config.name.clone() };
                 self.service.index.put(self.room.jid.clone(), known);
             }
-            Kept::Grant(..) | Kept::Replaced(..) | Kept::Forgotten => {}
+            Kept::Grant(..) | Kept::Retracted(..) | Kept::Keeps(..) | Kept::Forgotten => {}
         }
     }
 
@@ -240,6 +270,14 @@ impl Task {
         let followed = self.follow();
         let mut lost = Vec::new();
         followed.out.into_iter().for_each(|out| self.send(out, &mut lost));
+    }
+}
+
+/// What is to be archived of it.
+fn recorded(out: &mut Out) -> Option<&mut Record> {
+    match out {
+        Out::Say(said) => said.record.as_mut(),
+        _ => None,
     }
 }
 
