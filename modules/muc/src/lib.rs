@@ -120,7 +120,15 @@ impl Module for Muc {
             name: "command",
             namespace: NS_COMMANDS,
         };
-        at.iq_service(key, Commands { server: commands, offered: vec![Arc::new(Privacy(service.clone()))], host: host.clone() });
+        at.iq_service(
+            key,
+            Commands {
+                service: service.clone(),
+                server: commands,
+                offered: vec![Arc::new(Privacy(service.clone()))],
+                host: host.clone(),
+            },
+        );
         for (action, payload) in [(Action::Get, "query"), (Action::Set, "query"), (Action::Get, "metadata")] {
             let entity = Entity::Host(name.as_str().to_owned());
             at.iq_service(IqKey { entity, action, name: payload, namespace: ns::MAM }, Mam(service.clone()));
@@ -166,8 +174,9 @@ impl DomainService for Door {
     }
 }
 
-/// Commands of the host; rooms have none.
+/// Commands of the host, and of rooms (hats).
 struct Commands {
+    service: Arc<Service>,
     server: CommandServer<State<CommandSessions>>,
     offered: Vec<Arc<dyn Command>>,
     host: Host,
@@ -175,8 +184,11 @@ struct Commands {
 impl IqService for Commands {
     fn answer(&self, asker: Asker, iq: IqPayload, _: Reply) -> BoxFuture<'_, Result<Option<Element>, StanzaError>> {
         Box::pin(async move {
-            if iq.to.node().is_some() {
+            if iq.to.resource().is_some() {
                 return Err(StanzaError::service_unavailable());
+            }
+            if iq.to.node().is_some() {
+                return self.service.command(iq.to.to_bare(), asker.jid, iq.element).await.map(Some);
             }
             let said = Conversation { who: CommandCaller::of(&asker, &self.host), lang: iq.lang, element: iq.element };
             self.server.answer(&self.offered, said).await.map(Some)

@@ -39,8 +39,8 @@ use bocage_api::{
     archive::{ArchiveEntry, Retraction, StanzaId},
 };
 pub(crate) use env::{Create, Env, Makers, OptOuts, Settings};
-pub(crate) use history::Past;
 use history::Archived;
+pub(crate) use history::Past;
 pub(crate) use input::Cause;
 use jid::{BareJid, FullJid, Jid};
 use model::{Affiliation, Grant, RoomConfig, RoomKeys, RoomRecord};
@@ -133,7 +133,8 @@ impl Room {
     /// A room that nobody has made yet.
     pub(crate) fn new(jid: BareJid, env: &Env) -> Self {
         let keys = RoomKeys { author: env.entropy.bytes(), id: env.entropy.bytes() };
-        let record = RoomRecord { config: env.settings.defaults(), subject: None, keys, archive_from: 0, avatar: None };
+        let record =
+            RoomRecord { config: env.settings.defaults(), subject: None, keys, archive_from: 0, hats: Vec::new(), avatar: None };
         Self {
             me: Jid::from(jid.clone()),
             jid,

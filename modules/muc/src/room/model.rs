@@ -227,6 +227,9 @@ pub(crate) struct RoomRecord {
     /// Messages before it were written under another promise about real JIDs (H20, H28).
     #[serde(default)]
     pub(crate) archive_from: UnixSeconds,
+    /// Hats that can be given: URI and title (XEP-0317).
+    #[serde(default)]
+    pub(crate) hats: Vec<(String, String)>,
     /// The avatar: SHA-1 in hex and the vCard (XEP-0486).
     #[serde(default)]
     pub(crate) avatar: Option<(String, bocage_api::ElementRecord)>,

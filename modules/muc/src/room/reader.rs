@@ -2,10 +2,7 @@
 //! has its author's tag, and the real address only when everybody saw that when it was written; ids are derived when it
 //! is read, so that a wish of today holds for what was said before.
 
-use super::{
-    Archived, Env, Room, ids,
-    model::Affiliation,
-};
+use super::{Archived, Env, Room, ids, model::Affiliation};
 use bocage_api::{
     OptOut, Reveal, StanzaError,
     archive::{ArchiveEntry, ArchiveQuery, ArchiveRow, ArchivedMessage, Party, Retraction},
@@ -64,11 +61,7 @@ impl Room {
             Some(real) => format!("{} {real}", it.author),
             None => it.author.clone(),
         };
-        let mut plain = super::Stanza::new(
-            bocage_api::Kind::Message(MessageType::Groupchat),
-            Some(it.from.clone()),
-            None,
-        );
+        let mut plain = super::Stanza::new(bocage_api::Kind::Message(MessageType::Groupchat), Some(it.from.clone()), None);
         plain.el = it.payloads.clone();
         let message = ArchivedMessage {
             from: it.from.as_str().to_owned(),

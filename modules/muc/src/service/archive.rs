@@ -1,5 +1,6 @@
-//! Archives of rooms, as they are asked for (XEP-0313): the room says who may read and how, and the page is streamed to the
-//! asker from here, so that neither the room nor a mailbox has to hold it.
+//! What is asked of rooms by iq and takes more than an answer: commands of rooms, and their archives (XEP-0313). Of an
+//! archive the room says who may read and how; the page is streamed to the asker from here, so that neither the room nor a
+//! mailbox has to hold it.
 
 use super::{Input, Queue, Service};
 use crate::room::Reader;
@@ -58,6 +59,17 @@ impl Mam {
 }
 
 impl Service {
+    /// Has the room run a command.
+    pub(crate) async fn command(self: &Arc<Self>, room: BareJid, who: Jid, command: Element) -> Result<Element, StanzaError> {
+        let (answer, said) = oneshot::channel();
+        match self.queue(&room, Kind::Iq(IqType::Set)) {
+            Queue::Place(place) => _ = place.send(Input::Command(who, Box::new(command), answer)),
+            Queue::Full => return Err(StanzaError::resource_constraint()),
+            Queue::NoRoom => return Err(StanzaError::item_not_found()),
+        }
+        said.await.unwrap_or_else(|_| Err(StanzaError::internal_server_error()))
+    }
+
     /// Asks the room what `who` may read.
     async fn reader(self: &Arc<Self>, room: BareJid, who: Jid) -> Result<Reader, StanzaError> {
         let (answer, said) = oneshot::channel();

@@ -12,12 +12,12 @@ mod store;
 mod task;
 
 use crate::room::{Env, MAX_GRANTS};
+pub(crate) use archive::Mam;
 use bocage_api::{
     Frozen, Full, Host, Kind, Stanza, StanzaError, Tasks,
     rt::sync::{mpsc, oneshot},
     stanza::PresenceType,
 };
-pub(crate) use archive::Mam;
 pub(crate) use data::RoomData;
 pub(crate) use index::Index;
 use jid::BareJid;
@@ -51,6 +51,8 @@ pub(crate) enum Input {
     Forget(BareJid, oneshot::Sender<()>),
     /// What may they read of the archive?
     Read(jid::Jid, oneshot::Sender<Result<crate::room::Reader, StanzaError>>),
+    /// A command of the room.
+    Command(jid::Jid, Box<minidom::Element>, oneshot::Sender<Result<minidom::Element, StanzaError>>),
     /// The service stops.
     Stop(oneshot::Sender<()>),
 }

@@ -114,7 +114,7 @@ impl Task {
     }
 
     async fn turn(&mut self, batch: &mut Vec<Input>) {
-        let (mut followed, mut told) = (Vec::with_capacity(batch.len()), Vec::new());
+        let (mut followed, mut told, mut answers) = (Vec::with_capacity(batch.len()), Vec::new(), Vec::new());
         for input in batch.drain(..) {
             let env = &self.service.env;
             match input {
@@ -125,6 +125,7 @@ impl Task {
                     told.push(done);
                 }
                 Input::Read(who, answer) => _ = answer.send(self.room.reader(env, &who)),
+                Input::Command(who, command, answer) => answers.push((answer, self.room.command(env, &command, &who))),
                 Input::Stop(done) => {
                     self.room.shutdown(env);
                     told.push(done);
@@ -142,6 +143,7 @@ impl Task {
         }
         self.after(lost).await;
         told.into_iter().for_each(|done| _ = done.send(()));
+        answers.into_iter().for_each(|(answer, result)| _ = answer.send(result));
     }
 
     fn follow(&mut self) -> Followed {
