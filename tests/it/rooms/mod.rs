@@ -1,5 +1,6 @@
 //! Rooms (XEP-0045) over real sockets.
 
+mod archive;
 mod crowd;
 mod group;
 mod ids;
