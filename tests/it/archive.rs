@@ -187,3 +187,13 @@ async fn preferences_hold_from_the_next_message_on() {
     let other = alice.ask("get", "bob@village.example", "<metadata xmlns='urn:xmpp:mam:2'/>").await;
     assert_eq!(attr(&other, "type"), "error");
 }
+
+#[tokio::test]
+async fn what_nobody_takes_comes_back_and_is_in_the_archive_of_its_sender() {
+    let village = Village::of(&["alice"]).await;
+    let mut alice = Person::online(&village, "alice").await;
+    alice.send(&chat("nobody", "1", "is anybody there?")).await;
+    let answer = alice.until(|s| s.name() == "message" && s.attr("id") == Some("1")).await;
+    assert_eq!(answer.attr("type"), Some("error"));
+    assert_eq!(bodies(&query(&mut alice, "").await.0), ["is anybody there?"]);
+}

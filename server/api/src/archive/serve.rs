@@ -137,11 +137,14 @@ fn moment(text: &str) -> Result<UnixSeconds, StanzaError> {
     Ok(moment.as_second())
 }
 
-/// `<fin/>` of a page.
+/// `<fin/>` of a page. Where a client that pages backwards begins, the index is left out: it would say that the page ends
+/// the whole, and slixmpp asks for no more then.
 #[must_use]
 pub fn fin(page: &ArchivePage) -> Element {
     let size = |number: u64| usize::try_from(number).ok();
-    let first = page.rows.first().map(|row| First { index: page.index.and_then(size), item: row.id.to_string() });
+    let ends = page.index.is_some_and(|index| Some(index + page.rows.len() as u64) == page.count);
+    let index = page.index.filter(|_| page.complete || !ends).and_then(size);
+    let first = page.rows.first().map(|row| First { index, item: row.id.to_string() });
     let set = SetResult { first, last: page.rows.last().map(|row| row.id.to_string()), count: page.count.and_then(size) };
     Fin { complete: page.complete, set }.into()
 }
@@ -188,7 +191,12 @@ pub fn metadata(bounds: Option<(super::Bound, super::Bound)>) -> Element {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Condition;
+    use crate::{
+        archive::{ArchiveRow, ArchivedMessage},
+        error::Condition,
+        stanza::MessageType,
+    };
+    use bytes::Bytes;
 
     fn parse(inner: &str) -> Result<MamQuery, StanzaError> {
         MamQuery::parse(format!("<query xmlns='urn:xmpp:mam:2' queryid='q'>{inner}</query>").parse().unwrap())
@@ -244,6 +252,24 @@ mod tests {
         assert_eq!(part(&format!("<before>{id}</before>")), Ok((Part::Before(id), PAGE)));
         assert_eq!(part("<index>5</index>"), Ok((Part::Index(5), PAGE)));
         assert_eq!(part("<after>x</after>").unwrap_err().condition, Condition::ItemNotFound);
+    }
+
+    #[test]
+    fn who_pages_backwards_is_not_told_that_the_last_page_ends_the_whole() {
+        let message = ArchivedMessage {
+            from: "b@x".into(),
+            to: "a@x".into(),
+            kind: MessageType::Chat,
+            message_id: None,
+            lang: None,
+            payload: Bytes::new(),
+        };
+        let row = ArchiveRow { position: 1, id: StanzaId([7; 16]), stamp: 0, kept: true, message };
+        let index = |complete, index| {
+            let page = ArchivePage { rows: vec![row.clone()], complete, count: Some(3), index: Some(index) };
+            Fin::try_from(fin(&page)).unwrap().set.first.unwrap().index
+        };
+        assert_eq!((index(false, 2), index(false, 1), index(true, 2)), (None, Some(1), Some(2)));
     }
 
     #[test]

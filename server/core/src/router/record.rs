@@ -73,15 +73,6 @@ impl Router {
             Ok(wishes) => wishes,
             Err(error) => return Step::bounce_frozen(&frozen, &error),
         };
-        // What nobody will take comes back, and is in no archive.
-        if away && !wishes.recipient {
-            frozen.tree = None;
-            let frozen = Arc::new(frozen);
-            return match reach {
-                Reach::Absent => self.absent(owner, frozen),
-                _ => Step::Then(Box::new(move |router| router.deliver_message(kind, to, frozen))),
-            };
-        }
         if let Err(error) = self.sender_wish(sender, &frozen, &mut wishes) {
             return Step::bounce_frozen(&frozen, &error);
         }
@@ -94,9 +85,10 @@ impl Router {
         if wishes.entries.is_empty() {
             return Step::Then(Box::new(move |router| router.deliver_message(kind, to, frozen)));
         }
-        let storing = away.then(|| self.storing(owner));
-        // Only the recipient's archive tells whether the recipient had it before.
+        // Only the recipient's archive tells whether the recipient had it before. What nobody takes comes back, and its
+        // sender's archive has it all the same.
         let known = wishes.recipient;
+        let storing = (away && known).then(|| self.storing(owner));
         let appending = self.append(wishes.entries);
         let router = self.clone();
         Step::Commit(Box::pin(async move {
