@@ -93,7 +93,7 @@ async fn h27_stamps_are_whole_seconds_and_ids_are_random() {
     }
     assert!(!ids.is_sorted(), "{ids:?}");
     // Two that share so much would share a clock: by chance once in two hundred million.
-    let mut beginnings: Vec<&str> = ids.iter().map(|id| &id[..9]).collect();
+    let mut beginnings: Vec<&str> = ids.iter().map(|id| id.get(..9).unwrap()).collect();
     beginnings.sort_unstable();
     beginnings.dedup();
     assert_eq!(beginnings.len(), ids.len());
@@ -102,7 +102,7 @@ async fn h27_stamps_are_whole_seconds_and_ids_are_random() {
         seen.iter().filter_map(|s| s.get_child("delay", "urn:xmpp:delay")).map(|delay| delay.attr("stamp").unwrap()).collect();
     assert_eq!(stamps.len(), 17, "history and subject: {seen:?}");
     for stamp in stamps {
-        assert_eq!((stamp.len(), &stamp[19..]), (20, "Z"), "{stamp}");
+        assert_eq!((stamp.len(), stamp.ends_with('Z')), (20, true), "{stamp}");
     }
     let past = seen.iter().filter(|s| text(s).parse::<u32>().is_ok());
     assert!(past.zip(&ids).all(|(s, id)| s.get_child("stanza-id", "urn:xmpp:sid:0").unwrap().attr("id") == Some(id)));
