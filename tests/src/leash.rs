@@ -14,7 +14,11 @@ use std::{
 use tokio::sync::watch;
 
 const KEEPER: &str = r#""$@" < /dev/null 2>&1 & child=$!
-while read -r signal; do kill -"$signal" "$child"; echo "it got $signal"; done
+while read -r signal; do
+    kill -"$signal" "$child"
+    [ "$signal" = STOP ] && while grep -hq "^State:[[:space:]]*[^T[:space:]]" "/proc/$child/task/"*/status; do sleep 0.01; done
+    echo "it got $signal"
+done
 kill -KILL "$child" 2> /dev/null; wait "$child" 2> /dev/null"#;
 
 /// Longer than any server takes to start on a busy machine.
@@ -74,7 +78,7 @@ impl Leash {
     pub fn signal(&mut self, name: &str) {
         writeln!(self.signals.as_mut().expect("it lives"), "{name}").unwrap();
     }
-    /// Stops it as it is, and waits until it is.
+    /// Stops it as it is, and waits until each of its threads is: one learns of it first, and the others go on meanwhile.
     pub async fn freeze(&mut self) {
         let mark = self.mark();
         self.signal("STOP");

@@ -4,7 +4,7 @@
 //! The sender reads on meanwhile; what it sends next stands behind this one in its own queue of commits, so that
 //! everything arrives in the order in which it was sent.
 
-use super::{Router, Session, Step, held::Storing};
+use super::{Router, Step, held::Storing};
 use crate::{facts::Facts, plan::HostPlan, wire};
 use bocage_api::{
     BoxFuture, Frozen, RecordView, Stanza, StanzaError,
@@ -32,24 +32,6 @@ struct Wishes {
     recipient: bool,
 }
 
-/// Whom a message would reach.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// A session that reads.
-    Present,
-    /// Sessions that have lost their connections, and no other (XEP-0198): it is stored before it counts as accepted, and
-    /// handed out when one of them wakes. What nobody stores waits in their mailboxes.
-    Asleep,
-    /// Nobody.
-    Absent,
-}
-
-/// Are these all asleep, and is it worth more than a place in memory that ends with them?
-fn is_for_sleepers(kind: MessageType, frozen: &Frozen, sessions: &[Arc<Session>]) -> bool {
-    let kept = matches!(kind, MessageType::Chat | MessageType::Normal) && !frozen.traits.is_passing();
-    kept && !sessions.is_empty() && sessions.iter().all(|session| session.is_asleep())
-}
-
 impl Router {
     /// Stores what is to be stored, then delivers.
     pub(super) fn record(self: &Arc<Self>, plan: &Arc<HostPlan>, draft: Draft) -> Step {
@@ -67,8 +49,7 @@ impl Router {
                 }));
             }
         };
-        let reach = self.reach((kind, &to), &frozen);
-        let away = reach == Reach::Absent || (reach == Reach::Asleep && plan.holds(&owner, &frozen).is_some());
+        let away = !self.is_present(&to);
         let mut wishes = match self.recipient_wish(plan, (&owner, &facts), &frozen, away) {
             Ok(wishes) => wishes,
             Err(error) => return Step::bounce_frozen(&frozen, &error),
@@ -137,23 +118,15 @@ impl Router {
         }
     }
 
-    /// Whom it would reach now.
-    fn reach(&self, (kind, to): (MessageType, &Jid), frozen: &Frozen) -> Reach {
+    /// Would it reach a session now?
+    fn is_present(&self, to: &Jid) -> bool {
         let owner = to.to_bare();
         let session = to.try_as_full().ok().and_then(|full| self.users.session(full));
         // A session that gets no held messages would not get this one either, were it stored behind them.
-        let behind = session.as_ref().is_none_or(|session| session.wants_messages());
-        if behind && self.is_storing(&owner) {
-            return Reach::Absent;
+        if session.as_ref().is_none_or(|session| session.wants_messages()) && self.is_storing(&owner) {
+            return false;
         }
-        let wanting = self.wanting(&owner);
-        match session {
-            Some(session) if !session.is_asleep() => Reach::Present,
-            Some(_) if !behind => Reach::Present,
-            None if wanting.is_empty() => Reach::Absent,
-            _ if is_for_sleepers(kind, frozen, &wanting) => Reach::Asleep,
-            _ => Reach::Present,
-        }
+        session.is_some() || !self.wanting(&owner).is_empty()
     }
 
     /// The sender's facts, when the sender's archive is here; `Err` when they have to be loaded.
