@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     fn is_accepted(nick: &str) -> bool {
-        accept(&ResourcePart::new(nick).unwrap()).is_ok()
+        ResourcePart::new(nick).is_ok_and(|nick| accept(&nick).is_ok())
     }
 
     #[test]

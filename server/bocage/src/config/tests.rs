@@ -368,7 +368,9 @@ fn the_reference_is_current_and_changes_nothing() {
     assert_eq!(config.retention, Retention::default());
     assert!(config.relaxations().is_empty());
     assert_eq!(active.parse::<Table>().unwrap().keys().collect::<BTreeSet<_>>().len(), KNOWN.len(), "all tables are there");
-    assert!(written.lines().all(|line| line.chars().count() <= 130), "lines stay readable");
+    // A list that is a default stands on one line, however long.
+    let is_text = |line: &&str| key_of(line) == *line;
+    assert!(written.lines().filter(is_text).all(|line| line.chars().count() <= 130), "lines stay readable");
 }
 
 /// A line with its key no longer a comment.
