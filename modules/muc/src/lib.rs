@@ -174,6 +174,9 @@ impl DomainService for Door {
     }
 }
 
+    fn about_resources(&self) -> Option<&'static str> {
+        Some(room::NO_NICK)
+    }
 /// Commands of the host, and of rooms (hats).
 struct Commands {
     service: Arc<Service>,

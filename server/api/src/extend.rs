@@ -136,6 +136,10 @@ pub trait DomainService: Send + Sync {
     fn session_over(&self, stanza: Box<Frozen>) -> Result<(), Full<Box<Frozen>>> {
         self.accept(stanza)
     }
+    /// What is said to a client that wrote an address here whose resource cannot be one.
+    fn about_resources(&self) -> Option<&'static str> {
+        None
+    }
     /// The server stops: what is to be said before the sessions end is said now. Bounded in time by core.
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))

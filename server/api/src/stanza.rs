@@ -184,6 +184,30 @@ pub struct Refused {
     pub stanza: Stanza,
     /// What is wrong.
     pub error: StanzaError,
+    /// The address that it was for, as it was written, where only its resource is none.
+    pub written_to: Option<String>,
+}
+
+impl Refused {
+    /// The error answer, from the address that was written, as far as it is one: who wrote it knows by that which of its
+    /// stanzas came back (RFC 6120 section 8.3.1). `by`: who says so.
+    #[must_use]
+    pub fn answer(&self, by: Option<&Jid>) -> Option<Stanza> {
+        let mut answer = self.stanza.bounce(&self.error)?;
+        if let (Some(written), Some(to)) = (&self.written_to, &self.stanza.to) {
+            answer.from = None;
+            let resource = written.split_once('/').map(|(_, resource)| resource).unwrap_or_default();
+            // What is mapped to nothing is nothing (RFC 3454 table B.1).
+            let nothing =
+                |c: &char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}');
+            let seen: String = resource.chars().filter(|c| !nothing(c)).collect();
+            answer.el.set_attr(Namespace::NONE, xml_ncname!("from").to_owned(), format!("{to}/{seen}"));
+        }
+        if let (Some(by), Some(error)) = (by, answer.el.get_child_mut("error", ns::CLIENT)) {
+            error.set_attr(Namespace::NONE, xml_ncname!("by").to_owned(), by.as_str());
+        }
+        Some(answer)
+    }
 }
 
 impl Stanza {
@@ -202,18 +226,20 @@ impl Stanza {
         let (kind, kind_error) = Self::kind(el.name(), kind.as_deref())?;
         let mut fault = kind_error;
         let mut address = |text: Option<String>| match text.as_deref().map(Jid::new).transpose() {
-            Ok(jid) => jid,
+            Ok(jid) => (jid, None),
             Err(_) => {
                 fault = Some(StanzaError::jid_malformed());
-                // Whose resource alone is malformed is answered in the name of the rest.
-                text.and_then(|text| Jid::new(text.split_once('/')?.0).ok())
+                // Whose resource alone is malformed is known by the rest.
+                let rest = text.as_deref().and_then(|text| Jid::new(text.split_once('/')?.0).ok());
+                let written = text.filter(|_| rest.is_some());
+                (rest, written)
             }
         };
-        let (to, from) = (address(to), address(from));
+        let ((to, written_to), (from, _)) = (address(to), address(from));
         let stanza = Self { kind, from, to, id, lang, el };
         Some(match fault.or_else(|| stanza.fault()) {
             None => Ok(stanza),
-            Some(error) => Err(Box::new(Refused { stanza, error })),
+            Some(error) => Err(Box::new(Refused { stanza, error, written_to })),
         })
     }
 

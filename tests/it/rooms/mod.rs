@@ -12,6 +12,7 @@ mod opt_out;
 mod outside;
 mod presence;
 mod recorded;
+mod nicks;
 mod remote;
 mod timing;
 mod traffic;

@@ -44,7 +44,7 @@ pub(crate) use history::Past;
 pub(crate) use input::Cause;
 use jid::{BareJid, FullJid, Jid};
 use model::{Affiliation, Grant, RoomConfig, RoomKeys, RoomRecord};
-pub(crate) use nick::NickKey;
+pub(crate) use nick::{NO_NICK, NickKey};
 pub(crate) use occupant::Occupant;
 pub(crate) use reader::Reader;
 use std::{

@@ -3,6 +3,8 @@
 use bocage_api::StanzaError;
 use jid::{ResourcePart, ResourceRef};
 
+/// What is said about a nick that cannot be one.
+pub(crate) const NO_NICK: &str = "Nickname must pass strict validation";
 /// Bytes of a nick at most; more is nothing that a person reads.
 const MAX_BYTES: usize = 256;
 
@@ -36,7 +38,7 @@ pub(super) fn accept(nick: &ResourceRef) -> Result<ResourcePart, StanzaError> {
     if known && fits && !text.chars().any(is_direction) {
         Ok(nick.to_owned())
     } else {
-        Err(StanzaError::jid_malformed().with_text("Nickname must pass strict validation"))
+        Err(StanzaError::jid_malformed().with_text(NO_NICK))
     }
 }
 

@@ -189,6 +189,12 @@ impl HostPlan {
         }
     }
 
+    /// What the service of `domain` says about resources that cannot be.
+    pub fn about_resources(&self, domain: &str) -> Option<&'static str> {
+        let service = self.service(domain)?;
+        caught(service.module, "domain service", || service.it.about_resources()).flatten()
+    }
+
     /// Tells the services that the server stops.
     pub async fn stop_services(&self) {
         for service in self.services() {

@@ -10,12 +10,13 @@ use crate::{
     c2s::errors,
     ingress,
     mailbox::{Address, Mail, More},
+    plan::Place,
     presence,
     router::{IqJob, Router, Session, Step},
     sm::{Entry, SM},
     wire,
 };
-use bocage_api::{Kind, SessionView, Stanza, StanzaError, Verdict};
+use bocage_api::{Kind, SessionView, Stanza, StanzaError, Verdict, stanza::Refused};
 use bocage_stream::{Condition, Event};
 use minidom::Element;
 use std::{sync::Arc, time::Duration};
@@ -47,10 +48,9 @@ impl Live {
         match Stanza::parse(element) {
             None => Err(End::Error(errors::unsupported_stanza())),
             Some(Err(refused)) => {
-                let mut stanza = refused.stanza;
-                stanza.from = None;
                 let entry = self.enter();
-                self.apply(entry, Step::bounce(&stanza, &refused.error));
+                let step = self.refusal(*refused);
+                self.apply(entry, step);
                 Ok(())
             }
             Some(Ok(stanza)) => {
@@ -58,6 +58,20 @@ impl Live {
                 self.stanza(entry, stanza)
             }
         }
+    }
+
+    /// Of what is no valid stanza. A service that is meant says it in its own words.
+    fn refusal(&self, mut refused: Refused) -> Step {
+        refused.stanza.from = None;
+        let (plans, to) = (self.router.plans(), refused.stanza.to.clone());
+        let place = to.as_ref().and_then(|to| plans.place(to.domain().as_str()));
+        let service = to.as_ref().filter(|_| refused.written_to.is_some() && matches!(place, Some(Place::Service(_))));
+        if let (Some(to), Some(place)) = (service, place)
+            && let Some(text) = place.plan().about_resources(to.domain().as_str())
+        {
+            refused.error = refused.error.clone().with_text(text);
+        }
+        refused.answer(service).map_or(Step::Done, |answer| Step::Answer(Box::new(answer)))
     }
 
     fn nonza(&mut self, element: &Element) -> Result<(), End> {
