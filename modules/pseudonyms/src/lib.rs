@@ -30,7 +30,7 @@ pub struct Config {
 }
 
 /// XEP-0308, 0424, 0425, 0444, 0461, 0428, 0085, 0334, 0359, 0066, 0103, 0447, 0446, 0372, 0513, 0380, 0382, 0393, 0394, 0449.
-const ALLOWED: [&str; 23] = [
+const ALLOWED: [&str; 22] = [
     "http://jabber.org/protocol/chatstates",
     "jabber:x:oob",
     "urn:xmpp:attention:0",
@@ -53,7 +53,6 @@ const ALLOWED: [&str; 23] = [
     "urn:xmpp:sticker:0",
     "urn:xmpp:styling:0",
     "http://jabber.org/protocol/url-data",
-    "http://jabber.org/protocol/xhtml-im",
 ];
 
 /// Encryption, and what tells when somebody has read.
