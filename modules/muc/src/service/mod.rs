@@ -4,6 +4,7 @@
 //! is known of every room without waking it is in the [`Index`].
 
 mod archive;
+mod broken;
 mod data;
 mod index;
 mod lobby;
@@ -37,9 +38,6 @@ const MAX_AWAKE: usize = 10_000;
 /// Stanzas that wait for the host itself and for accounts.
 const MAIL: usize = 1_024;
 
-/// How long panics of a room are remembered.
-const TEN_MINUTES: Duration = Duration::from_secs(600);
-
 const _: () = assert!(MAX_GRANTS <= store::GRANT_ROWS);
 
 /// What a room's task is handed.
@@ -65,8 +63,7 @@ pub(crate) struct Service {
     host: Host,
     tasks: Tasks,
     awake: Mutex<HashMap<BareJid, mpsc::Sender<Input>>>,
-    /// When a room panicked last: the second time within [`TEN_MINUTES`] it stays closed for as long.
-    broken: Mutex<HashMap<BareJid, (Duration, u32)>>,
+    broken: Mutex<broken::Broken>,
     mail: mpsc::Sender<Box<Stanza>>,
 }
 
@@ -74,9 +71,18 @@ impl Service {
     /// With the queue of what goes by the router's whole way.
     pub(crate) fn new(env: Arc<Env>, store: Store, host: (Host, Tasks)) -> (Arc<Self>, mpsc::Receiver<Box<Stanza>>) {
         let (mail, waiting) = mpsc::channel(MAIL);
-        let (host, tasks) = host;
-        let service =
-            Self { env, index: Arc::default(), store, host, tasks, awake: Mutex::default(), broken: Mutex::default(), mail };
+        let (host, disco, tasks) = host;
+        let service = Self {
+            env,
+            index: Arc::default(),
+            store,
+            host,
+            disco,
+            tasks,
+            awake: Mutex::default(),
+            broken: Mutex::default(),
+            mail,
+        };
         (Arc::new(service), waiting)
     }
     fn awake(&self) -> MutexGuard<'_, HashMap<BareJid, mpsc::Sender<Input>>> {
@@ -156,15 +162,11 @@ impl Service {
     /// A room panicked.
     fn broke(&self, room: &BareJid) {
         let now = self.env.clock.mono();
-        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        broken.retain(|_, (at, _)| now.saturating_sub(*at) < TEN_MINUTES);
-        let (at, count) = broken.entry(room.clone()).or_default();
-        (*at, *count) = (now, *count + 1);
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).note(room, now);
     }
     fn is_closed(&self, room: &BareJid) -> bool {
         let now = self.env.clock.mono();
-        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        broken.get(room).is_some_and(|(at, count)| *count > 1 && now.saturating_sub(*at) < TEN_MINUTES)
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).is_closed(room, now)
     }
 
     /// The error answer, where there may be one.
