@@ -109,8 +109,11 @@ impl Module for Muc {
         tasks.spawn("load", async move { loading.load().await });
         tasks.spawn("mail", async move {
             while let Some(stanza) = mail.recv().await {
-                // Where it cannot go, nobody can be told: it is an answer or an invitation.
-                let _ = outbox.send(*stanza).await;
+                let head = xml::head(&stanza);
+                // Where it cannot go, nobody can be told, unless it was a request: the rest are answers and invitations.
+                if let Err(error) = outbox.send(*stanza).await {
+                    asking.came_back(&head, &error);
+                }
             }
         });
         let commands = CommandServer::new(env.clock.clone(), env.entropy.clone(), sessions);

@@ -1,6 +1,6 @@
 //! H23: the room answers iqs itself.
 
-use super::{OPEN, admin, condition, enter, found, refused, room, say, shown, village};
+use super::{OPEN, admin, condition, enter, form, found, refused, room, say, shown, village, village_without};
 use bocage_tests::{Person, text};
 
 const ASKED: [(&str, &str); 14] = [
@@ -23,14 +23,14 @@ const ASKED: [(&str, &str); 14] = [
     ("get", "<whatever xmlns='urn:example:0'/>"),
 ];
 
-/// In pseudonymous rooms and in open ones: the same answer for all that is asked, about who is there and about oneself.
+/// The same answer for all that is asked, about who is there and about oneself, whatever modules are off.
 #[tokio::test]
 async fn h23_what_is_asked_of_an_occupant_is_answered_by_the_room() {
-    let village = village(&["romeo", "juliet"]).await;
-    let (mut romeo, mut juliet) = (Person::online(&village, "romeo").await, Person::online(&village, "juliet").await);
-    for (name, fields) in [("garden", &[] as &[_]), ("hall", &OPEN[..])] {
-        let room = room(name);
-        found(&mut romeo, &room, "r", fields).await;
+    for off in ["", "pseudonyms", "vcard_guard"] {
+        let village = village_without(off, &["romeo", "juliet"]).await;
+        let (mut romeo, mut juliet) = (Person::online(&village, "romeo").await, Person::online(&village, "juliet").await);
+        let room = room("garden");
+        found(&mut romeo, &room, "r", &[("muc#roomconfig_membersonly", "1")]).await;
         romeo.ask("set", &room, &admin(&format!("affiliation='member' jid='{}'", village.bare("juliet")), "")).await;
         enter(&mut juliet, &room, "j").await;
         shown(&mut romeo, &format!("{room}/j")).await;
@@ -49,6 +49,49 @@ async fn h23_what_is_asked_of_an_occupant_is_answered_by_the_room() {
             assert_ne!(stanza.name(), "iq", "{stanza:?}");
         }
     }
+}
+
+/// Where everybody sees real addresses, calls and devices are asked for through the room: each side reads the other's
+/// address in it, and ids and errors of the room's own.
+#[tokio::test]
+async fn h23_open_groups_hand_iqs_on_by_the_addresses_of_the_room() {
+    let village = village(&["romeo", "juliet"]).await;
+    let (mut romeo, mut juliet) = (Person::online(&village, "romeo").await, Person::online(&village, "juliet").await);
+    let hall = room("hall");
+    found(&mut romeo, &hall, "r", &OPEN).await;
+    romeo.ask("set", &hall, &admin(&format!("affiliation='member' jid='{}'", village.bare("juliet")), "")).await;
+    enter(&mut juliet, &hall, "j").await;
+    let (j, r) = (format!("{hall}/j"), format!("{hall}/r"));
+    let call = "<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='s'/>";
+    romeo.send(&format!("<iq type='set' id='own' to='{j}'>{call}</iq>")).await;
+    let asked = juliet.until(|s| s.name() == "iq").await;
+    assert_eq!((asked.attr("from"), asked.attr("type")), (Some(r.as_str()), Some("set")));
+    assert!(asked.has_child("jingle", "urn:xmpp:jingle:1"));
+    let id = asked.attr("id").unwrap().to_owned();
+    assert_ne!(id, "own", "whose client it is can be told by its ids");
+    // Not by whoever claims to answer for her, and once.
+    let mut other = Person::online(&village, "juliet").await;
+    other.send(&format!("<iq type='result' id='{id}' to='{r}'><forged xmlns='urn:example'/></iq>")).await;
+    other.settle().await;
+    juliet.send(&format!("<iq type='result' id='{id}' to='{r}'><ok xmlns='urn:example'/></iq>")).await;
+    let answer = romeo.until(|s| s.name() == "iq" && s.attr("id") == Some("own")).await;
+    assert_eq!((answer.attr("from"), answer.attr("type")), (Some(j.as_str()), Some("result")));
+    assert!(answer.has_child("ok", "urn:example"), "{answer:?}");
+    // Errors are the room's: the condition, and nothing else of whom it came from.
+    romeo.send(&format!("<iq type='get' id='own2' to='{j}'><query xmlns='jabber:iq:version'/></iq>")).await;
+    let id = juliet.until(|s| s.name() == "iq").await.attr("id").unwrap().to_owned();
+    let error = "<error type='cancel' by='juliet@village.example'><feature-not-implemented xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+        <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>real name</text></error>";
+    juliet.send(&format!("<iq type='error' id='{id}' to='{r}'>{error}</iq>")).await;
+    let answer = romeo.until(|s| s.attr("id") == Some("own2")).await;
+    assert_eq!(condition(&answer), ("feature-not-implemented".to_owned(), None));
+    assert!(!String::from(&answer).contains("juliet"), "{answer:?}");
+    // What an account answers is asked of the account: a stranger's vCard is nobody's (H49).
+    assert_eq!(refused(&mut romeo, "get", &j, "<vCard xmlns='vcard-temp'/>").await.0, "service-unavailable");
+    // Nothing that only servers push, and nothing once addresses are closed again.
+    assert_eq!(refused(&mut romeo, "set", &j, "<query xmlns='jabber:iq:roster'/>").await.0, "service-unavailable");
+    romeo.ask("set", &hall, &form(&[("muc#roomconfig_whois", "moderators")])).await;
+    assert_eq!(refused(&mut romeo, "set", &j, call).await.0, "service-unavailable");
 }
 
 /// XEP-0410: whoever pings learns whether they are inside, without anybody else taking part.

@@ -62,6 +62,53 @@ async fn h27_a_held_leave_is_shown_in_the_end() {
     assert!(!seen.has_child("delay", "urn:xmpp:delay"));
 }
 
+/// XEP-0045 section 7.5 without telling earlier than the leave does: its sender reads that nobody is there when all do.
+#[tokio::test]
+async fn h27_what_is_said_to_who_is_gone_comes_back_when_their_leave_is_shown() {
+    let village = held("2s").await;
+    let (mut romeo, juliet, mut other, garden) = scene(&village).await;
+    loses_connection(juliet, &mut other).await;
+    let occupant = format!("{garden}/j");
+    romeo.send(&format!("<message to='{occupant}' type='chat' id='pm'><body>psst</body></message>")).await;
+    // What is wrong with it is said at once, as for anybody who is there.
+    romeo
+        .send(&format!(
+            "<message to='{occupant}' type='chat' id='none'><nick xmlns='http://jabber.org/protocol/nick'/></message>"
+        ))
+        .await;
+    let refused = romeo.until(|s| s.attr("type") == Some("error") || left(s, &occupant)).await;
+    assert_eq!((refused.attr("id"), super::condition(&refused).0.as_str()), (Some("none"), "bad-request"));
+    let first = romeo.until(|s| s.attr("type") == Some("error") || left(s, &occupant)).await;
+    assert!(left(&first, &occupant), "the leave comes first: {first:?}");
+    let back = romeo.until(|s| s.attr("id") == Some("pm")).await;
+    assert_eq!((super::condition(&back).0.as_str(), back.attr("from")), ("item-not-found", Some(occupant.as_str())));
+}
+
+/// And who comes back before that gets it: they never left.
+#[tokio::test]
+async fn h27_what_is_said_to_who_is_gone_waits_for_their_return() {
+    let village = held("5m").await;
+    let (mut romeo, juliet, mut other, garden) = scene(&village).await;
+    loses_connection(juliet, &mut other).await;
+    let occupant = format!("{garden}/j");
+    for words in ["one", "two"] {
+        romeo.send(&format!("<message to='{occupant}' type='chat'><body>{words}</body></message>")).await;
+    }
+    romeo.settle().await;
+    enter(&mut other, &garden, "j").await;
+    for words in ["one", "two"] {
+        let got = other.until(|s| !text(s).is_empty()).await;
+        assert_eq!((text(&got).as_str(), got.attr("from")), (words, Some(format!("{garden}/r").as_str())));
+    }
+    // Once: the next leave has nothing of it.
+    depart(&mut other, &garden, "j").await;
+    let seen = romeo.until(|s| s.attr("type") == Some("error") || left(s, &occupant)).await;
+    assert!(left(&seen, &occupant), "{seen:?}");
+    say(&mut romeo, &garden, "<body>mark</body>").await;
+    let heard = heard_up_to(&mut romeo, "mark").await;
+    assert!(heard.iter().all(|s| s.attr("type") != Some("error")), "{heard:?}");
+}
+
 /// Without the module, and with a delay of none, the moment is seen.
 #[tokio::test]
 async fn h27_without_the_delay_a_lost_connection_is_seen_at_once() {
@@ -73,6 +120,8 @@ async fn h27_without_the_delay_a_lost_connection_is_seen_at_once() {
         say(&mut other, &garden, "<body>mark</body>").await;
         let heard = heard_up_to(&mut romeo, "mark").await;
         assert!(heard.iter().any(|s| left(s, &format!("{garden}/j"))), "{heard:?}");
+        romeo.send(&format!("<message to='{garden}/j' type='chat' id='pm'><body>psst</body></message>")).await;
+        assert_eq!(super::condition(&romeo.until(|s| s.attr("id") == Some("pm")).await).0, "item-not-found");
     }
 }
 

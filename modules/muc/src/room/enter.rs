@@ -44,6 +44,7 @@ impl Room {
         self.welcome(env, &seat, &key, (stanza.id, codes, created));
         self.send_history(env, &seat, &join);
         self.send_subject(env, &seat);
+        self.came_back(env, &key);
         Ok(())
     }
 

@@ -29,8 +29,10 @@ impl Room {
             Kind::Presence(kind) => self.presence_in(env, (kind, cause), stanza, (from, to)),
             Kind::Message(kind) => self.message_in(env, kind, stanza, (from, to)),
             Kind::Iq(kind @ (IqType::Get | IqType::Set)) => self.iq_in(env, kind, stanza, (from, to)),
-            // Nothing is asked of occupants, so nothing is answered.
-            Kind::Iq(_) => Ok(()),
+            Kind::Iq(_) => {
+                self.answered(env, &stanza);
+                Ok(())
+            }
         };
         if let Err(error) = done {
             self.refuse(env, &head, &error);

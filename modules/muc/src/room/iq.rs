@@ -1,10 +1,10 @@
-//! Iqs to a room and to its occupants. None reaches an occupant (H23): the room answers, and what it has no answer for is
-//! `service-unavailable`, whoever is asked.
+//! Iqs to a room and to its occupants (H23): the room answers, and what it has no answer for is `service-unavailable`,
+//! whoever is asked. Only where everybody sees real addresses does one reach an occupant (`forward.rs`).
 
-use super::{Env, Room};
+use super::{Env, NickKey, Room};
 use crate::xml::{ADMIN, MODERATE, OWNER, REGISTER};
 use bocage_api::{
-    Stanza, StanzaError,
+    Kind, Stanza, StanzaError,
     error::{Condition, ErrorType},
     ns,
     stanza::IqType,
@@ -23,11 +23,11 @@ impl Room {
         if !self.exists || (self.locked && self.affiliation(&from.to_bare()) < super::Affiliation::Owner) {
             return Err(StanzaError::item_not_found());
         }
+        if let Some(nick) = to.resource() {
+            return self.iq_to_occupant(env, stanza, &from, nick.as_str());
+        }
         let (before, sets) = (self.out.len(), payload.has_ns(OWNER) || payload.has_ns(ADMIN));
-        let result = match to.resource() {
-            Some(nick) => self.iq_to_occupant(kind, &payload, &from, nick.as_str())?,
-            None => self.iq_to_room(env, (kind, payload), &from)?,
-        };
+        let result = self.iq_to_room(env, (kind, payload), &from)?;
         let answer = stanza.result(result);
         self.answer(env, answer);
         // Who set the room up, or put somebody out, reads so first, and then what everybody reads (section 8.2).
@@ -38,18 +38,22 @@ impl Room {
     }
 
     /// Pings of oneself say whether one is inside (XEP-0410, `#self-ping-optimization`); those of others are answered
-    /// for them.
-    fn iq_to_occupant(&self, kind: IqType, payload: &Element, from: &Jid, nick: &str) -> Result<Option<Element>, StanzaError> {
+    /// for them. Who is not inside reads the same about every nick (H26).
+    fn iq_to_occupant(&mut self, env: &Env, stanza: Stanza, from: &Jid, nick: &str) -> Result<(), StanzaError> {
         if self.occupant_at(from).is_none() {
-            return Err(outside());
+            let disco = stanza.payload().is_some_and(|el| el.has_ns(ns::DISCO_INFO) || el.has_ns(ns::DISCO_ITEMS));
+            // Section 6.6.
+            return Err(if disco { StanzaError::bad_request() } else { outside() });
         }
         if self.by_nick(nick).is_none() {
             return Err(StanzaError::item_not_found());
         }
-        if kind == IqType::Get && payload.is("ping", ns::PING) {
-            return Ok(None);
+        if stanza.kind == Kind::Iq(IqType::Get) && stanza.has("ping", ns::PING) {
+            let answer = stanza.result(None);
+            self.answer(env, answer);
+            return Ok(());
         }
-        Err(StanzaError::service_unavailable())
+        self.forward(env, stanza, (from, &NickKey::of(nick)))
     }
 
     fn iq_to_room(&mut self, env: &Env, (kind, payload): (IqType, Element), from: &Jid) -> Result<Option<Element>, StanzaError> {

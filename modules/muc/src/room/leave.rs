@@ -1,6 +1,6 @@
 //! Leaving, on purpose or not (XEP-0045 sections 7.14, 8.2, 18.1.2; H27).
 
-use super::{Env, Held, NickKey, Out, Room, emit::Notice, input::Cause};
+use super::{Env, NickKey, Out, Room, emit::Notice, input::Cause};
 use crate::xml;
 use bocage_api::{Stanza, error::NS_STANZAS, ns};
 use jid::FullJid;
@@ -37,25 +37,10 @@ impl Room {
         let at = occupant.seats.iter().position(|other| **other == *seat);
         occupant.left = at.map(|at| occupant.seats.remove(at));
         if occupant.seats.is_empty() {
-            self.held.push(Held { key, until: env.clock.mono() + env.entropy.duration_up_to(jitter) });
+            self.hold_back(key, env.clock.mono() + env.entropy.duration_up_to(jitter));
         } else {
             occupant.forget_shown();
         }
-    }
-
-    /// Shows held leaves whose time has come; who came back under the same nick meanwhile never left.
-    pub(crate) fn tick(&mut self, env: &Env) {
-        let now = env.clock.mono();
-        let (due, held) = std::mem::take(&mut self.held).into_iter().partition(|held| held.until <= now);
-        self.held = held;
-        let due: Vec<Held> = due;
-        for held in due {
-            if self.occupants.get(&held.key).is_some_and(|occupant| occupant.seats.is_empty()) {
-                self.show_to_others(env, &held.key, &Notice::gone(&[]));
-                self.occupant_gone(&held.key);
-            }
-        }
-        self.maybe_end();
     }
 
     /// An error came back from an occupant's session.
@@ -85,7 +70,7 @@ impl Room {
         self.goodbye(env, seat, &key, (notice, id));
         self.seats.remove(seat);
         if last {
-            self.occupant_gone(&key);
+            self.occupant_gone(env, &key);
         } else if let Some(occupant) = self.occupants.get_mut(&key) {
             occupant.seats.retain(|other| **other != *seat);
             occupant.forget_shown();
@@ -103,13 +88,6 @@ impl Room {
         self.tell(env, stanza, vec![Arc::new(seat.clone())]);
     }
 
-    fn occupant_gone(&mut self, key: &NickKey) {
-        if let Some(mut occupant) = self.occupants.remove(key) {
-            let who = occupant.bare.clone();
-            self.remember(occupant.id.take(), &who);
-        }
-    }
-
     /// All sessions of an occupant are out: kicked, banned, not a member any more.
     pub(super) fn remove(&mut self, env: &Env, key: &NickKey, notice: &Notice) {
         let Some(occupant) = self.occupants.get(key) else { return };
@@ -119,7 +97,7 @@ impl Room {
             self.goodbye(env, seat, key, (notice, None));
             self.seats.remove(&**seat);
         }
-        self.occupant_gone(key);
+        self.occupant_gone(env, key);
         self.maybe_end();
     }
 
@@ -129,6 +107,7 @@ impl Room {
         let occupants = std::mem::take(&mut self.occupants);
         self.seats.clear();
         self.held.clear();
+        self.asked.clear();
         for occupant in occupants.into_values() {
             let mut own = notice.clone();
             own.statuses.push(110);
@@ -144,7 +123,7 @@ impl Room {
     }
 
     /// A room that nobody set up or that does not last ends with its last occupant.
-    fn maybe_end(&mut self) {
+    pub(super) fn maybe_end(&mut self) {
         if self.occupants.is_empty() && self.exists && (self.locked || !self.config().persistent) {
             self.end();
         }

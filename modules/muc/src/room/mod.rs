@@ -12,7 +12,9 @@ mod emit;
 mod enter;
 mod env;
 mod form;
+mod forward;
 mod hats;
+mod held;
 mod history;
 mod ids;
 mod input;
@@ -119,7 +121,9 @@ pub(crate) struct Room {
     occupants: BTreeMap<NickKey, Occupant>,
     seats: HashMap<FullJid, NickKey>,
     past: VecDeque<Past>,
-    held: Vec<Held>,
+    held: Vec<held::Held>,
+    /// Iqs that were handed on to occupants.
+    asked: Vec<forward::Asked>,
     /// Occupant-ids of who left lately, oldest first.
     remembered: VecDeque<(String, BareJid)>,
     /// Authors who want to be somebody else under another nick.
@@ -141,6 +145,7 @@ impl Room {
             state: record,
             exists: false,
             locked: false,
+            asked: Vec::new(),
             grants: BTreeMap::new(),
             occupants: BTreeMap::new(),
             seats: HashMap::new(),
@@ -177,7 +182,7 @@ impl Room {
     }
     /// When [`Room::tick`] wants to be called, in monotonic time.
     pub(crate) fn next_tick(&self) -> Option<Duration> {
-        self.held.iter().map(|held| held.until).min()
+        self.held.iter().map(|held| held.until).chain(self.asked.iter().map(|asked| asked.until)).min()
     }
 
     pub(super) fn affiliation(&self, who: &BareJid) -> Affiliation {

@@ -2,7 +2,8 @@
 //! here (H28).
 
 use super::{
-    Env, Out, Room,
+    Env, NickKey, Out, Room,
+    held::Waiting,
     model::{AllowPm, Role},
 };
 use bocage_api::{RoomStanza, Stanza, StanzaError, ns};
@@ -17,7 +18,7 @@ impl Room {
         if !self.allows_private(role, target.role) {
             return Err(StanzaError::forbidden());
         }
-        let seats = target.seats.clone();
+        let (key, head) = (NickKey::of(nick), crate::xml::head(&stanza));
         self.private_rate(env, from)?;
         self.emit(env, RoomStanza::Private, &mut stanza)?;
         if stanza.el.children().next().is_none() {
@@ -29,11 +30,21 @@ impl Room {
             stanza.el.append_child(super::emit::occupant_id(id));
         }
         stanza.from = Some(jid);
-        for seat in seats {
+        // Nobody reads earlier that they are gone than their leave says (H27).
+        if self.is_held(&key) {
+            return self.wait_for(env, &key, Waiting::new(head, stanza));
+        }
+        self.hand_over(env, stanza, &key);
+        Ok(())
+    }
+
+    /// To all sessions of the occupant.
+    pub(super) fn hand_over(&mut self, env: &Env, mut stanza: Stanza, key: &NickKey) {
+        let Some(target) = self.occupants.get(key) else { return };
+        for seat in target.seats.clone() {
             stanza.to = Some(Jid::from((*seat).clone()));
             self.out.push(Out::Deliver(env.outbox.freeze(stanza.clone()), seat));
         }
-        Ok(())
     }
 
     fn allows_private(&self, from: Role, to: Role) -> bool {
@@ -45,7 +56,7 @@ impl Room {
         }
     }
 
-    fn private_rate(&mut self, env: &Env, from: &Jid) -> Result<(), StanzaError> {
+    pub(super) fn private_rate(&mut self, env: &Env, from: &Jid) -> Result<(), StanzaError> {
         let now = env.clock.mono();
         let Some(key) = from.try_as_full().ok().and_then(|seat| self.seats.get(seat)) else { return Ok(()) };
         let Some(occupant) = self.occupants.get_mut(key) else { return Ok(()) };

@@ -186,6 +186,15 @@ impl Service {
     }
 
     /// By the router's whole way, from the host's own task.
+    /// A request that a room handed on did not go: the room reads what the one asked would have said.
+    pub(crate) fn came_back(self: &Arc<Self>, head: &Stanza, error: &StanzaError) {
+        let Some(answer) = head.bounce(error).filter(|answer| matches!(answer.kind, Kind::Iq(_))) else { return };
+        let Some(room) = answer.to.as_ref().map(jid::Jid::to_bare) else { return };
+        if let Queue::Place(place) = self.queue(&room, answer.kind) {
+            place.send(Input::Stanza(Box::new(answer), crate::room::Cause::Meant));
+        }
+    }
+
     pub(crate) fn post(&self, stanza: Box<Stanza>) {
         // Whom it does not reach would not have been told either: it is an invitation, or an answer to one.
         let _ = self.mail.try_send(stanza);

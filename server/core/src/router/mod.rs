@@ -189,11 +189,17 @@ impl Router {
             step = match step {
                 Step::Done | Step::Pressure(_) => return Ok(()),
                 Step::Answer(answer) if answer.kind.is_error() => return Err(StanzaError::service_unavailable()),
+                // What a service asked of an account goes back to it.
+                Step::Answer(answer) if self.is_service(answer.to.as_ref()) => self.route(*answer),
                 Step::Answer(_) => return Ok(()),
                 Step::Wait(later) | Step::Commit(later) => later.await,
                 Step::Then(then) => then(self),
             }
         }
+    }
+
+    fn is_service(&self, to: Option<&Jid>) -> bool {
+        to.is_some_and(|to| matches!(self.plans().place(to.domain().as_str()), Some(Place::Service(_))))
     }
 
     /// Directed presence and presence errors (RFC 6121 sections 4.6, 8.5).
