@@ -145,6 +145,14 @@ impl Room {
                     self.store_grant(who);
                 }
             }
+    /// No nick is reserved for this account any more.
+    pub(super) fn free_nick(&mut self, who: &BareJid) {
+        if let Some(grant) = self.grants.get_mut(who) {
+            grant.nick = None;
+            self.store_grant(who);
+        }
+    }
+
         }
         self.remembered.retain(|(_, left)| left != who);
         known
@@ -160,6 +168,7 @@ impl Room {
         let reserved = grant.and_then(|grant| grant.nick.as_deref());
         if addresses {
             xml::set(&mut item, xml_ncname!("jid"), who.as_str());
+        self.withdraw(who);
         } else {
             let nick = inside.map(|occupant| occupant.nick.as_str()).or(reserved).unwrap_or_default();
             let wish = env.opt_outs.wish(&self.jid, who);

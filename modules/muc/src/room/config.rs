@@ -33,6 +33,7 @@ const OCCUPANT_ID: &str = "x-bocage#occupant_id";
 const RETENTION: &str = "x-bocage#retention_days";
 const SHOWS: &str = "x-bocage#presence_shows";
 const UPLOAD_LINKS: &str = "x-bocage#strip_upload_links";
+const REQUESTS: &str = "x-bocage#membership_requests";
 
 /// Bytes of one text.
 const MAX_TEXT: usize = 4 * 1024;
@@ -113,6 +114,7 @@ fn ours(form: Form, config: &RoomConfig) -> Form {
         .text(RETENTION, "Days that messages are kept (0: as long as the service does)", &(config.retention / DAY).to_string())
         .list(SHOWS, ("list-multi", "What occupants show besides (members-only rooms with open addresses)"), &options, &shows)
         .boolean(UPLOAD_LINKS, "Links to occupants' own upload hosts are taken out", config.strip_upload_links)
+        .boolean(REQUESTS, "People may ask to become members", config.membership_requests)
 }
 
 /// The configuration after `given`; fields that are not there stay as they are.
@@ -190,6 +192,7 @@ fn apply_boxes(config: &mut RoomConfig, given: &Submitted) -> Result<(), StanzaE
         (INVITES, &mut config.allow_invites),
         (ARCHIVE, &mut config.archive),
         (UPLOAD_LINKS, &mut config.strip_upload_links),
+        (REQUESTS, &mut config.membership_requests),
     ];
     for (var, value) in fields {
         if let Some(given) = given.boolean(var) {

@@ -1,7 +1,7 @@
 //! Where a stanza for a room leads.
 
-use super::{Env, Room};
-use crate::xml;
+use super::{Env, Room, form::Submitted};
+use crate::xml::{self, REQUEST};
 use bocage_api::{
     Kind, Stanza, StanzaError, ns,
     stanza::{IqType, MessageType, PresenceType},
@@ -118,7 +118,7 @@ impl Room {
         }
     }
 
-    /// A message that is for the room itself: an invitation, its refusal, a request or a grant of voice.
+    /// A message that is for the room itself: an invitation, its refusal, a request or a grant of voice or membership.
     fn for_room(&mut self, env: &Env, stanza: Stanza, from: &Jid) -> Result<(), StanzaError> {
         if let Some(user) = stanza.el.get_child("x", ns::MUC_USER) {
             if user.has_child("invite", ns::MUC_USER) {
@@ -129,7 +129,10 @@ impl Room {
             }
         }
         if let Some(form) = stanza.el.get_child("x", ns::DATA_FORMS) {
-            return self.voice(env, form, from);
+            return match Submitted::of(form, REQUEST) {
+                Some(given) => self.voice(env, &given, from),
+                None => self.decide_membership(env, form, from),
+            };
         }
         // Section 7.4: only groupchat is for all.
         Err(if self.occupant_at(from).is_some() { StanzaError::bad_request() } else { StanzaError::service_unavailable() })

@@ -4,7 +4,7 @@
 use super::{
     Env, Out, Room,
     affiliation::Because,
-    model::{Affiliation, Role},
+    model::{Affiliation, Role, SeenBy},
 };
 use crate::xml::{self, CONFERENCE};
 use bocage_api::{Kind, Stanza, StanzaError, ns, stanza::MessageType};
@@ -20,7 +20,7 @@ const MAX_REASON: usize = 1_024;
 impl Room {
     pub(super) fn invite(&mut self, env: &Env, stanza: &Stanza, user: &Element, from: &Jid) -> Result<(), StanzaError> {
         let inviter = self.occupant_at(from).ok_or_else(StanzaError::not_acceptable)?;
-        let admin = inviter.affiliation >= Affiliation::Admin;
+        let (admin, by) = (inviter.affiliation >= Affiliation::Admin, inviter.bare.clone());
         let allowed = admin || inviter.is_moderator() || (self.config().allow_invites && inviter.role >= Role::Participant);
         if !allowed {
             return Err(StanzaError::forbidden());
@@ -40,7 +40,7 @@ impl Room {
             self.let_in(env, &who, admin)?;
             let password = self.config().password.clone();
             let message = self.invitation(stanza.id.clone(), (&name, &who), reason.as_deref(), password.as_deref());
-            self.remember_invited(&who);
+            self.remember_invited(&who, &by);
             self.out.push(Out::Mail(Box::new(message)));
         }
         Ok(())
@@ -62,13 +62,14 @@ impl Room {
         Ok(())
     }
 
-    fn remember_invited(&mut self, who: &BareJid) {
-        let tag = format!("invited/{}", self.author(who));
+    fn remember_invited(&mut self, who: &BareJid, by: &BareJid) {
+        let tag = format!("invited/{}/{}", self.author(who), self.author(by));
         self.remember(Some(tag), who);
     }
-    fn was_invited(&self, who: &BareJid) -> bool {
-        let tag = format!("invited/{}", self.author(who));
-        self.remembered.iter().any(|(known, _)| *known == tag)
+    /// By this person, or by anybody at all.
+    fn was_invited(&self, who: &BareJid, by: Option<&BareJid>) -> bool {
+        let tag = format!("invited/{}/{}", self.author(who), by.map(|by| self.author(by)).unwrap_or_default());
+        self.remembered.iter().any(|(known, _)| known.starts_with(&tag))
     }
 
     fn invitation(
@@ -103,20 +104,23 @@ impl Room {
         message
     }
 
-    /// Goes to the inviter by nick: whoever sits there now.
+    /// Goes to the inviter, who knows whom they invited, and to nobody else.
     pub(super) fn decline(&mut self, env: &Env, stanza: &Stanza, decline: &Element, from: &Jid) -> Result<(), StanzaError> {
         let who = from.to_bare();
-        if !self.was_invited(&who) {
+        if !self.was_invited(&who, None) {
             return Err(StanzaError::forbidden());
         }
         let to = decline.attr(xml_ncname!("to")).and_then(|to| Jid::new(to).ok()).ok_or_else(StanzaError::bad_request)?;
-        let seats = match to.resource() {
-            Some(nick) if to.to_bare() == self.jid => self.by_nick(nick.as_str()).map(|o| o.seats.clone()),
-            _ => self.occupants.values().find(|occupant| occupant.bare == to.to_bare()).map(|o| o.seats.clone()),
+        let inviter = match to.resource() {
+            Some(nick) if to.to_bare() == self.jid => self.by_nick(nick.as_str()),
+            _ => self.occupants.values().find(|occupant| occupant.bare == to.to_bare()),
         };
-        let seats = seats.ok_or_else(StanzaError::item_not_found)?;
+        let inviter = inviter.filter(|inviter| self.was_invited(&who, Some(&inviter.bare)));
+        let seats = inviter.ok_or_else(StanzaError::item_not_found)?.seats.clone();
         let mut told = Element::bare("decline", ns::MUC_USER);
-        xml::set(&mut told, xml_ncname!("from"), who.as_str());
+        // Where nobody sees addresses, the room names none either.
+        let name = if self.config().whois == SeenBy::Nobody { &self.jid } else { &who };
+        xml::set(&mut told, xml_ncname!("from"), name.as_str());
         if let Some(reason) = reason(decline) {
             told.append_child(xml::text("reason", ns::MUC_USER, &reason));
         }

@@ -22,6 +22,7 @@ mod invite;
 mod iq;
 mod leave;
 mod links;
+mod membership;
 pub(crate) mod model;
 mod moderate;
 mod nick;
@@ -124,6 +125,7 @@ pub(crate) struct Room {
     held: Vec<held::Held>,
     /// Iqs that were handed on to occupants.
     asked: Vec<forward::Asked>,
+    requests: rate::Bucket,
     /// Occupant-ids of who left lately, oldest first.
     remembered: VecDeque<(String, BareJid)>,
     /// Authors who want to be somebody else under another nick.
@@ -137,8 +139,7 @@ impl Room {
     /// A room that nobody has made yet.
     pub(crate) fn new(jid: BareJid, env: &Env) -> Self {
         let keys = RoomKeys { author: env.entropy.bytes(), id: env.entropy.bytes() };
-        let record =
-            RoomRecord { config: env.settings.defaults(), subject: None, keys, archive_from: 0, hats: Vec::new(), avatar: None };
+        let record = RoomRecord::new(env.settings.defaults(), keys);
         Self {
             me: Jid::from(jid.clone()),
             jid,
@@ -149,6 +150,7 @@ impl Room {
             grants: BTreeMap::new(),
             occupants: BTreeMap::new(),
             seats: HashMap::new(),
+            requests: rate::Bucket::default(),
             past: VecDeque::new(),
             held: Vec::new(),
             remembered: VecDeque::new(),

@@ -143,6 +143,8 @@ pub(crate) struct RoomConfig {
     pub(crate) strip_upload_links: bool,
     /// Addresses that the room names for questions (XEP-0045 section 6.4); nobody unless the owner says.
     pub(crate) contacts: Vec<String>,
+    /// People who are nothing here may ask to become members (section 9.9).
+    pub(crate) membership_requests: bool,
 }
 
 impl Default for RoomConfig {
@@ -172,6 +174,7 @@ impl Default for RoomConfig {
             show_avatars: false,
             strip_upload_links: false,
             contacts: Vec::new(),
+            membership_requests: false,
         }
     }
 }
@@ -234,3 +237,13 @@ pub(crate) struct RoomRecord {
     #[serde(default)]
     pub(crate) avatar: Option<(String, bocage_api::ElementRecord)>,
 }
+    /// Who asks to become a member, and under which nick, oldest first.
+    #[serde(default)]
+    pub(crate) requests: Vec<(String, String)>,
+}
+
+impl RoomRecord {
+    /// Of a new room.
+    pub(crate) fn new(config: RoomConfig, keys: RoomKeys) -> Self {
+        Self { config, subject: None, keys, archive_from: 0, hats: Vec::new(), avatar: None, requests: Vec::new() }
+    }

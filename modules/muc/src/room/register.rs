@@ -16,11 +16,11 @@ use bocage_api::{
 use jid::{BareJid, Jid, ResourcePart};
 use minidom::Element;
 
-const NICK: &str = "muc#register_roomnick";
+pub(super) const NICK: &str = "muc#register_roomnick";
 
 impl Room {
     pub(super) fn register_get(&mut self, from: &Jid) -> Result<Element, StanzaError> {
-        let who = self.member(from)?;
+        let (who, _) = self.may_register(from)?;
         let mut query = Element::bare("query", REGISTER);
         if let Some(nick) = self.grants.get(&who).and_then(|grant| grant.nick.as_deref()) {
             query.append_child(Element::bare("registered", REGISTER));
@@ -31,19 +31,22 @@ impl Room {
         Ok(query)
     }
 
-    /// Membership is given by admins: who has none cannot take it.
-    fn member(&self, from: &Jid) -> Result<BareJid, StanzaError> {
+    /// Membership is given by admins: who has none cannot take it, but ask for it where the owner lets them.
+    fn may_register(&self, from: &Jid) -> Result<(BareJid, Affiliation), StanzaError> {
         let who = from.to_bare();
         match self.affiliation(&who) {
             Affiliation::Outcast => Err(StanzaError::forbidden()),
-            Affiliation::None => Err(StanzaError::new(ErrorType::Auth, Condition::RegistrationRequired)),
-            _ => Ok(who),
+            Affiliation::None if !self.config().membership_requests => {
+                Err(StanzaError::new(ErrorType::Auth, Condition::RegistrationRequired))
+            }
+            affiliation => Ok((who, affiliation)),
         }
     }
 
     pub(super) fn register_set(&mut self, env: &Env, query: &Element, from: &Jid) -> Result<(), StanzaError> {
-        let who = self.member(from)?;
+        let (who, affiliation) = self.may_register(from)?;
         if query.has_child("remove", REGISTER) {
+            self.withdraw(&who);
             self.deregister(env, &who);
             return Ok(());
         }
@@ -53,6 +56,9 @@ impl Room {
         let nick = ResourcePart::new(nick).map_err(|_| StanzaError::jid_malformed())?;
         let nick = nick::accept(&nick)?;
         self.is_theirs(&who, &nick)?;
+        if affiliation == Affiliation::None {
+            return self.ask_membership(env, &who, &nick);
+        }
         self.reserve_nick(env, &who, nick.as_str());
         let key = NickKey::of(nick.as_str());
         if self.occupants.contains_key(&key) {
@@ -61,7 +67,7 @@ impl Room {
         Ok(())
     }
 
-    fn is_theirs(&self, who: &BareJid, nick: &ResourcePart) -> Result<(), StanzaError> {
+    pub(super) fn is_theirs(&self, who: &BareJid, nick: &ResourcePart) -> Result<(), StanzaError> {
         let key = NickKey::of(nick.as_str());
         let reserved = |(owner, nick): (&BareJid, &Option<String>)| {
             owner != who && nick.as_deref().is_some_and(|nick| NickKey::of(nick) == key)
@@ -77,9 +83,6 @@ impl Room {
         if affiliation == Affiliation::Member {
             return self.set_affiliation(env, who, Affiliation::None, &Because::default());
         }
-        if let Some(grant) = self.grants.get_mut(who) {
-            grant.nick = None;
-            self.store_grant(who);
-        }
+        self.free_nick(who);
     }
 }

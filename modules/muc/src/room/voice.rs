@@ -9,7 +9,6 @@ use super::{
 use crate::xml::{self, REQUEST};
 use bocage_api::{Kind, StanzaError, stanza::MessageType};
 use jid::Jid;
-use minidom::Element;
 
 const ROLE: &str = "muc#role";
 const JID: &str = "muc#jid";
@@ -17,11 +16,10 @@ const NICK: &str = "muc#roomnick";
 const ALLOW: &str = "muc#request_allow";
 
 impl Room {
-    pub(super) fn voice(&mut self, env: &Env, form: &Element, from: &Jid) -> Result<(), StanzaError> {
+    pub(super) fn voice(&mut self, env: &Env, given: &Submitted, from: &Jid) -> Result<(), StanzaError> {
         let sender = self.occupant_at(from).ok_or_else(StanzaError::not_acceptable)?;
-        let given = Submitted::of(form, REQUEST).ok_or_else(StanzaError::bad_request)?;
         if given.one(ALLOW).is_some() {
-            return self.grant_voice(env, &given, from);
+            return self.grant_voice(env, given, from);
         }
         let wanted = given.one(ROLE).and_then(Role::parse);
         if wanted != Some(Role::Participant) || sender.role != Role::Visitor {

@@ -35,7 +35,7 @@ impl AccountData for RoomData {
     fn describe(&self) -> Vec<DataDescription> {
         let kept = |what: &str| DataDescription { what: what.to_owned(), lifetime: None };
         vec![
-            kept("affiliations, reserved nicks and hats in rooms"),
+            kept("affiliations, reserved nicks and hats in rooms, and requests for membership"),
             kept("the wish to be somebody else under another nick, by room"),
         ]
     }
