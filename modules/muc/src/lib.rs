@@ -10,8 +10,9 @@ mod service;
 mod xml;
 
 use bocage_api::{
-    Action, Asker, BoxFuture, Checkpoints, Clock, DiscoEntry, DiscoPart, DiscoTarget, DomainService, Entity, Entropy, Frozen,
-    Full, Host, InstallError, IqKey, IqPayload, IqService, Module, Outbox, Reply, Rooms, StanzaError, State, Tasks, Whois,
+    Action, Asker, BoxFuture, Checkpoints, Clock, Disco, DiscoEntry, DiscoPart, DiscoTarget, DomainService, Entity, Entropy,
+    Frozen, Full, Host, InstallError, IqKey, IqPayload, IqService, Module, Outbox, Reply, Rooms, StanzaError, State, Tasks,
+    Whois,
     commands::{Command, CommandCaller, CommandServer, CommandSessions, Conversation, NS_COMMANDS},
     disco::Item,
     ns,
@@ -88,10 +89,10 @@ impl Default for Config {
 impl Module for Muc {
     const NAME: &'static str = "muc";
     type Config = Config;
-    type Needs = (Host, (Tasks, State<CommandSessions>), Outbox, Rooms, (Clock, Entropy), RoomStores);
+    type Needs = ((Host, Disco), (Tasks, State<CommandSessions>), Outbox, Rooms, (Clock, Entropy), RoomStores);
 
     fn install(config: Config, needs: Self::Needs, at: &mut Checkpoints) -> Result<(), InstallError> {
-        let (host, (tasks, sessions), outbox, rooms, (clock, entropy), stores) = needs;
+        let ((host, disco), (tasks, sessions), outbox, rooms, (clock, entropy), stores) = needs;
         let name = host::of_rooms(&config.host, &host.domain)?;
         let env = Arc::new(Env {
             accounts: host.domain.clone(),
@@ -104,9 +105,10 @@ impl Module for Muc {
             opt_outs: Arc::default(),
             makers: room::Makers::default(),
         });
-        let (service, mut mail) = Service::new(env.clone(), stores.of(name.clone()), (host.clone(), tasks.clone()));
+        let (service, mut mail) = Service::new(env.clone(), stores.of(name.clone()), (host.clone(), disco, tasks.clone()));
         let loading = service.clone();
         tasks.spawn("load", async move { loading.load().await });
+        let asking = service.clone();
         tasks.spawn("mail", async move {
             while let Some(stanza) = mail.recv().await {
                 let head = xml::head(&stanza);
@@ -172,14 +174,14 @@ impl DomainService for Door {
     fn session_over(&self, stanza: Box<Frozen>) -> Result<(), Full<Box<Frozen>>> {
         self.0.take(stanza, Cause::SessionOver)
     }
+    fn about_resources(&self) -> Option<&'static str> {
+        Some(room::NO_NICK)
+    }
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.0.stop())
     }
 }
 
-    fn about_resources(&self) -> Option<&'static str> {
-        Some(room::NO_NICK)
-    }
 /// Commands of the host, and of rooms (hats).
 struct Commands {
     service: Arc<Service>,

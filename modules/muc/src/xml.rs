@@ -15,6 +15,8 @@ pub(crate) const CONFERENCE: &str = "jabber:x:conference";
 pub(crate) const HATS: &str = "urn:xmpp:hats:0";
 pub(crate) const RETRACT: &str = "urn:xmpp:message-retract:1";
 pub(crate) const MODERATE: &str = "urn:xmpp:message-moderate:1";
+pub(crate) const STABLE_ID: &str = "http://jabber.org/protocol/muc#stable_id";
+pub(crate) const SELF_PING: &str = "http://jabber.org/protocol/muc#self-ping-optimization";
 pub(crate) const TRAFFIC: &str = "http://jabber.org/protocol/muc#traffic";
 
 /// Sets an attribute without namespace.

@@ -90,9 +90,12 @@ async fn a_room_that_is_destroyed_leaves_nothing() {
     let garden = room("garden");
     found(&mut romeo, &garden, "r", &[]).await;
     romeo.ask("set", &garden, &admin("affiliation='outcast' jid='tybalt@village.example'", "")).await;
+    romeo.ask("set", &garden, &admin(&format!("affiliation='member' jid='{}'", village.bare("juliet")), "")).await;
     enter(&mut juliet, &garden, "j").await;
     let destroy = format!("<query xmlns='{MUC_OWNER}'><destroy jid='{}'><reason>moved</reason></destroy></query>", room("hall"));
-    romeo.ask("set", &garden, &destroy).await;
+    romeo.send(&format!("<iq type='set' id='destroy' to='{garden}'>{destroy}</iq>")).await;
+    let own = romeo.until(|s| s.attr("type") == Some("unavailable")).await;
+    assert_eq!((super::item(&own).attr("affiliation"), super::item(&own).attr("role")), (Some("none"), Some("none")));
     let gone = juliet.until(|s| s.attr("type") == Some("unavailable")).await;
     let destroyed = super::user(&gone).children().find(|el| el.name() == "destroy").expect("it says that it is destroyed");
     assert_eq!(destroyed.attr("jid"), Some(room("hall").as_str()));

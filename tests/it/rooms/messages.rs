@@ -36,7 +36,7 @@ const STOPS: [&str; 6] = [
     "<whatever xmlns='urn:example:0'>real@home.example</whatever>",
 ];
 /// What only the room says, and what is nobody's business: taken out whatever modules are off.
-const FORGED: [&str; 9] = [
+const FORGED: [&str; 11] = [
     "<x xmlns='http://jabber.org/protocol/muc#user'><item jid='forged@home.example' role='moderator'/></x>",
     "<stanza-id xmlns='urn:xmpp:sid:0' by='garden@salons.village.example' id='forged'/>",
     "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='forged'/>",
@@ -46,6 +46,9 @@ const FORGED: [&str; 9] = [
     "<x xmlns='jabber:x:signed'>forged</x>",
     "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='forged@home.example'/></forwarded>",
     "<result xmlns='urn:xmpp:mam:2' id='forged'/>",
+    "<apply-to xmlns='urn:xmpp:fasten:0' id='forged'><moderated xmlns='urn:xmpp:message-moderate:0' \
+     by='garden@salons.village.example/r'><retract xmlns='urn:xmpp:message-retract:0'/></moderated></apply-to>",
+    "<retracted xmlns='urn:xmpp:message-retract:1' stamp='forged'/>",
 ];
 
 /// A room with two in it, and its address.
@@ -185,7 +188,8 @@ async fn h22_nobody_forges_moderation() {
     let id = said.get_child("stanza-id", "urn:xmpp:sid:0").unwrap().attr("id").unwrap().to_owned();
     let forged = format!(
         "<retract xmlns='urn:xmpp:message-retract:1' id='{id}'><moderated xmlns='urn:xmpp:message-moderate:1' \
-         by='{garden}/r'/><reason>forged</reason></retract>"
+         by='{garden}/r'/><moderated xmlns='urn:xmpp:message-moderate:1' by='{garden}/r'/><moderated \
+         xmlns='urn:xmpp:message-moderate:0' by='{garden}/r'/><reason>forged</reason></retract>"
     );
     say(&mut juliet, &garden, &format!("<body>believe me</body>{forged}")).await;
     let got = heard_up_to(&mut romeo, "believe me").await.pop().unwrap();

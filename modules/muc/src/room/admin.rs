@@ -20,7 +20,15 @@ const MAX_ITEMS: usize = 200;
 /// One change, checked.
 enum Change {
     Role(NickKey, Role, Option<String>),
-    Affiliation(BareJid, Affiliation, Option<String>, Option<ResourcePart>),
+    Affiliation(BareJid, Affiliation, Option<String>, Reserves),
+}
+
+/// What becomes of a reserved nick.
+enum Reserves {
+    Nothing,
+    This(ResourcePart),
+    /// An empty one: none any more (section 9.5).
+    None,
 }
 
 impl Room {
@@ -89,8 +97,10 @@ impl Room {
                     self.set_role(env, &key, role, &Because { actor: actor.clone(), reason });
                 }
                 Change::Affiliation(who, affiliation, reason, nick) => {
-                    if let Some(nick) = nick.filter(|_| affiliation >= Affiliation::Member) {
-                        self.reserve_nick(env, &who, nick.as_str());
+                    match nick {
+                        Reserves::This(nick) if affiliation >= Affiliation::Member => self.reserve_nick(env, &who, nick.as_str()),
+                        Reserves::None => self.free_nick(&who),
+                        Reserves::This(_) | Reserves::Nothing => {}
                     }
                     self.set_affiliation(env, &who, affiliation, &Because { actor: actor.clone(), reason });
                 }
@@ -107,7 +117,7 @@ impl Room {
                 let (who, nick) = self.meant(env, item)?;
                 self.may_set_affiliation(from, &who, affiliation)?;
                 self.has_room_for(&who)?;
-                if let Some(nick) = &nick {
+                if let Reserves::This(nick) = &nick {
                     self.nick_is_free_for(&who, nick)?;
                 }
                 Ok(Change::Affiliation(who, affiliation, reason, nick))
@@ -131,21 +141,27 @@ impl Room {
 
     /// Whom an item means: by address, by occupant-id, by the nick of somebody inside. With an address, a nick is one to
     /// reserve.
-    fn meant(&self, env: &Env, item: &Element) -> Result<(BareJid, Option<ResourcePart>), StanzaError> {
+    fn meant(&self, env: &Env, item: &Element) -> Result<(BareJid, Reserves), StanzaError> {
         let nick = item.attr(xml_ncname!("nick"));
         if let Some(jid) = item.attr(xml_ncname!("jid")) {
             let who = Jid::new(jid).map_err(|_| StanzaError::jid_malformed())?.to_bare();
-            let nick = nick.map(|nick| ResourcePart::new(nick).map_err(|_| StanzaError::jid_malformed())).transpose()?;
-            let nick = nick.map(|nick| nick::accept(&nick)).transpose()?;
-            return Ok((who, nick));
+            let reserves = match nick {
+                None => Reserves::Nothing,
+                Some("") => Reserves::None,
+                Some(nick) => {
+                    let nick = ResourcePart::new(nick).map_err(|_| StanzaError::jid_malformed())?;
+                    Reserves::This(nick::accept(&nick)?)
+                }
+            };
+            return Ok((who, reserves));
         }
         if let Some(id) = item.get_child("occupant-id", ns::OCCUPANT_ID).and_then(|el| el.attr(xml_ncname!("id"))) {
-            return self.by_id(env, id).map(|who| (who, None)).ok_or_else(StanzaError::item_not_found);
+            return self.by_id(env, id).map(|who| (who, Reserves::Nothing)).ok_or_else(StanzaError::item_not_found);
         }
         let nick = nick.ok_or_else(StanzaError::bad_request)?;
         let reserved = || self.grants.iter().find(|(_, grant)| grant.nick.as_deref() == Some(nick)).map(|(who, _)| who.clone());
         let who = self.by_nick(nick).map(|occupant| occupant.bare.clone()).or_else(reserved);
-        who.map(|who| (who, None)).ok_or_else(StanzaError::item_not_found)
+        who.map(|who| (who, Reserves::Nothing)).ok_or_else(StanzaError::item_not_found)
     }
 
     fn nick_is_free_for(&self, who: &BareJid, nick: &ResourcePart) -> Result<(), StanzaError> {
@@ -191,9 +207,10 @@ impl Room {
     fn may_set_role(&self, from: &Jid, key: &NickKey, wanted: Role) -> Result<(), StanzaError> {
         let actor = self.occupant_at(from).filter(|actor| actor.is_moderator()).ok_or_else(StanzaError::forbidden)?;
         let target = self.occupants.get(key).ok_or_else(StanzaError::item_not_found)?;
-        if target.affiliation > actor.affiliation || (target.affiliation >= Affiliation::Admin && wanted < Role::Moderator) {
-            let own = target.nick == actor.nick && wanted == Role::None;
-            return if own { Ok(()) } else { Err(StanzaError::not_allowed()) };
+        // A kick is refused to who stands below, and to nobody else; what admins and owners are, nobody takes from them.
+        let keeps = target.affiliation >= Affiliation::Admin && wanted < Role::Moderator && wanted != Role::None;
+        if target.affiliation > actor.affiliation || keeps {
+            return Err(StanzaError::not_allowed());
         }
         // Who makes and unmakes moderators: admins.
         let moderates = wanted == Role::Moderator || (target.is_moderator() && wanted != Role::None);

@@ -58,8 +58,12 @@ impl Room {
             self.grants.remove(who);
         }
         self.store_grant(who);
-        let seated: Vec<NickKey> =
-            self.occupants.iter().filter(|(_, occupant)| occupant.bare == *who).map(|(key, _)| key.clone()).collect();
+        let seated: Vec<NickKey> = self
+            .occupants
+            .iter()
+            .filter(|(_, occupant)| self.is_meant(who, &occupant.bare))
+            .map(|(key, _)| key.clone())
+            .collect();
         if seated.is_empty() {
             return self.tell_of_absent(env, who, (affiliation, named), because);
         }
@@ -68,8 +72,14 @@ impl Room {
         }
     }
 
+    /// Does what is said of `who` concern `occupant`? Of a domain: bans, for who is nothing else (section 9.2).
+    fn is_meant(&self, who: &BareJid, occupant: &BareJid) -> bool {
+        let of_domain = || who.node().is_none() && who.domain() == occupant.domain();
+        who == occupant || (of_domain() && self.affiliation(occupant) == Affiliation::Outcast)
+    }
+
     fn changed_inside(&mut self, env: &Env, key: &NickKey, (before, now): (Affiliation, Affiliation), because: &Because) {
-        let role = self.initial_role(now);
+        let (role, was) = (self.initial_role(now), self.occupants.get(key).map(|occupant| occupant.role));
         let Some(occupant) = self.occupants.get_mut(key) else { return };
         occupant.affiliation = now;
         occupant.forget_shown();
@@ -86,6 +96,9 @@ impl Room {
             occupant.role = role;
         }
         self.show_with(env, key, &notice, &[]);
+        if let Some(was) = was {
+            self.role_changed(env, key, was);
+        }
     }
 
     /// Those who see addresses learn of changes to people who are not inside; of people who may not be `named` to all,
@@ -114,11 +127,11 @@ impl Room {
         if role == Role::None {
             return self.remove(env, key, &Notice { statuses: vec![307], gone: true, ..notice });
         }
-        if let Some(occupant) = self.occupants.get_mut(key) {
-            occupant.role = role;
-            occupant.forget_shown();
-        }
+        let Some(occupant) = self.occupants.get_mut(key) else { return };
+        let was = std::mem::replace(&mut occupant.role, role);
+        occupant.forget_shown();
         self.show_with(env, key, &notice, &[]);
+        self.role_changed(env, key, was);
     }
 
     /// Reserves a nick; whoever sits under it without being its owner is out.
@@ -129,6 +142,14 @@ impl Room {
         if self.occupants.get(&key).is_some_and(|occupant| occupant.bare != *who) {
             let reason = Some("This nickname is reserved".to_owned());
             self.remove(env, &key, &Notice { reason, ..Notice::gone(&[307]) });
+        }
+    }
+
+    /// No nick is reserved for this account any more.
+    pub(super) fn free_nick(&mut self, who: &BareJid) {
+        if let Some(grant) = self.grants.get_mut(who) {
+            grant.nick = None;
+            self.store_grant(who);
         }
     }
 
@@ -145,16 +166,9 @@ impl Room {
                     self.store_grant(who);
                 }
             }
-    /// No nick is reserved for this account any more.
-    pub(super) fn free_nick(&mut self, who: &BareJid) {
-        if let Some(grant) = self.grants.get_mut(who) {
-            grant.nick = None;
-            self.store_grant(who);
-        }
-    }
-
         }
         self.remembered.retain(|(_, left)| left != who);
+        self.withdraw(who);
         known
     }
 
@@ -168,7 +182,6 @@ impl Room {
         let reserved = grant.and_then(|grant| grant.nick.as_deref());
         if addresses {
             xml::set(&mut item, xml_ncname!("jid"), who.as_str());
-        self.withdraw(who);
         } else {
             let nick = inside.map(|occupant| occupant.nick.as_str()).or(reserved).unwrap_or_default();
             let wish = env.opt_outs.wish(&self.jid, who);

@@ -5,17 +5,14 @@ use super::{
     form::Form,
     model::{AllowPm, IdMode, SeenBy},
 };
-use crate::xml::{self, HATS, MODERATE, RETRACT, ROOM_INFO, TRAFFIC};
+use crate::xml::{self, HATS, MODERATE, RETRACT, ROOM_INFO, SELF_PING, STABLE_ID, TRAFFIC};
 use bocage_api::{DiscoPart, Reveal, StanzaError, disco::Identity, ns};
 use jid::Jid;
 use minidom::Element;
 use rxml::xml_ncname;
 
 const ROOM_NICK: &str = "x-roomuser-item";
-const STABLE_ID: &str = "http://jabber.org/protocol/muc#stable_id";
-const SELF_PING: &str = "http://jabber.org/protocol/muc#self-ping-optimization";
 const EXTENDED: &str = "urn:xmpp:mam:2#extended";
-const DATA_POLICY: &str = "urn:xmpp:data-policy:0";
 
 /// Namespaces that presences of rooms carry (H21), by what the room lets occupants show.
 const SHOWN: [&str; 2] = [ns::MUC_USER, ns::OCCUPANT_ID];
@@ -48,6 +45,8 @@ impl Room {
             ns::MUC,
             ns::PING,
             ns::VCARD,
+            ns::SID,
+            ns::DATA_POLICY,
             HATS,
             STABLE_ID,
             SELF_PING,
@@ -64,7 +63,7 @@ impl Room {
             either(config.password.is_some(), "muc_passwordprotected", "muc_unsecured"),
         ];
         if self.is_archived(env) {
-            features.extend([ns::MAM, EXTENDED]);
+            features.extend([ns::MAM, EXTENDED, ns::TOMBSTONE]);
         }
         if config.occupant_id != IdMode::Off && self.reveal(env, bocage_api::OptOut::No) != Reveal::Nothing {
             features.push(ns::OCCUPANT_ID);
@@ -79,6 +78,12 @@ impl Room {
             .text("muc#roominfo_description", "Description", &config.description)
             .text("muc#roominfo_lang", "Language", &config.lang)
             .field("muc#roominfo_changesubject", "boolean", "Participants may change the subject", &[yes(config.change_subject)])
+            .field(
+                "muc#roomconfig_changesubject",
+                "boolean",
+                "Participants may change the subject",
+                &[yes(config.change_subject)],
+            )
             .text("muc#maxhistoryfetch", "Messages for newcomers", &config.history.to_string())
             .field("muc#roomconfig_allowinvites", "boolean", "Participants may invite", &[yes(config.allow_invites)])
             .text("muc#roomconfig_allowpm", "Who may send private messages", pm(config.allow_pm));
@@ -107,7 +112,7 @@ impl Room {
     /// XEP-0504: what is kept, from what really holds.
     fn data_policy(&self, env: &Env) -> Element {
         let kept = if self.is_archived(env) { env.clock.wall().saturating_sub(self.oldest_by_period(env)) } else { 0 };
-        Form::new("result", DATA_POLICY)
+        Form::new("result", ns::DATA_POLICY)
             .text("data_transmission", "", "encrypted")
             .text("data_retention", "", &(kept / 3_600).to_string())
             .field("data_deletion", "boolean", "", &["1"])
@@ -151,7 +156,7 @@ impl Room {
     }
 
     /// Occupants for occupants; nothing for all others, as if it were empty (H26).
-    pub(super) fn disco_items(&mut self, query: &Element, from: &Jid) -> Result<Element, StanzaError> {
+    pub(super) fn disco_items(&self, query: &Element, from: &Jid) -> Result<Element, StanzaError> {
         if query.attr(xml_ncname!("node")).is_some() {
             return Err(StanzaError::item_not_found());
         }

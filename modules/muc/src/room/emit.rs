@@ -4,7 +4,8 @@
 
 use super::{
     Env, NickKey, Occupant, Out, Room,
-    model::{Role, SeenBy},
+    model::{Affiliation, Role, SeenBy},
+    moderate::{FASTEN, OLD_MODERATE},
     occupant::Sees,
 };
 use crate::xml;
@@ -57,7 +58,9 @@ impl Room {
         let room = self.jid.domain().as_str();
         stanza.retain_payloads(|payload| !is_ours(payload, room));
         for retract in stanza.el.children_mut().filter(|payload| payload.has_ns(xml::RETRACT)) {
-            retract.remove_child("moderated", xml::MODERATE);
+            for namespace in MODERATION {
+                while retract.remove_child("moderated", namespace).is_some() {}
+            }
         }
         Ok(())
     }
@@ -130,6 +133,30 @@ impl Room {
         }
     }
 
+    /// What follows when a role changed: who is not shown any more is gone for all but moderators, and a new moderator
+    /// sees everybody as moderators do.
+    pub(super) fn role_changed(&mut self, env: &Env, key: &NickKey, before: Role) {
+        let Some(occupant) = self.occupants.get(key) else { return };
+        let (role, seats) = (occupant.role, occupant.seats.clone());
+        if self.is_broadcast(before) && !self.is_broadcast(role) {
+            self.hide(env, key);
+        }
+        if role == Role::Moderator && before != Role::Moderator {
+            for seat in seats {
+                self.introduce(env, &seat, key);
+            }
+        }
+    }
+
+    /// An occupant is still there, but shown to moderators alone.
+    pub(super) fn hide(&mut self, env: &Env, key: &NickKey) {
+        let Some(occupant) = self.occupants.get(key) else { return };
+        let others = self.occupants.values().filter(|viewer| !viewer.is_moderator() && viewer.nick != occupant.nick);
+        let seats: Vec<_> = others.flat_map(|viewer| viewer.seats.iter().cloned()).collect();
+        let gone = self.presence(occupant, &Notice::gone(&[]), Sees::Nicks, Audience::Others);
+        self.tell(env, gone, seats);
+    }
+
     /// Everybody else as they are now, to one session: pointers where others were shown the same before.
     pub(super) fn introduce(&mut self, env: &Env, seat: &Arc<FullJid>, key: &NickKey) {
         let Some(viewer) = self.occupants.get(key) else { return };
@@ -177,7 +204,9 @@ impl Room {
     fn user(&self, occupant: &Occupant, notice: &Notice, sees: Sees, audience: Audience) -> Element {
         let mut item = Element::bare("item", ns::MUC_USER);
         let role = if notice.gone { Role::None } else { occupant.role };
-        xml::set(&mut item, xml_ncname!("affiliation"), occupant.affiliation.as_str());
+        // With the room go the ties to it (section 10.9).
+        let affiliation = if notice.destroy.is_some() { Affiliation::None } else { occupant.affiliation };
+        xml::set(&mut item, xml_ncname!("affiliation"), affiliation.as_str());
         xml::set(&mut item, xml_ncname!("role"), role.as_str());
         if (sees == Sees::Addresses || audience == Audience::Self_)
             && let Some(seat) = occupant.first_seat()
@@ -251,6 +280,9 @@ pub(super) fn occupant_id(id: &str) -> Element {
     Element::builder("occupant-id", ns::OCCUPANT_ID).attr(xml_ncname!("id").to_owned(), id).build()
 }
 
+/// Moderation, as it was and as it is.
+const MODERATION: [&str; 2] = [xml::MODERATE, OLD_MODERATE];
+
 /// What only the room says, whoever claims it: the floor under all filters (H22).
 fn is_ours(payload: &Element, service: &str) -> bool {
     let by_us = |name| payload.attr(name).and_then(|by| Jid::new(by).ok()).is_some_and(|by| by.domain().as_str() == service);
@@ -259,7 +291,9 @@ fn is_ours(payload: &Element, service: &str) -> bool {
         "http://jabber.org/protocol/nick" => true,
         // One that says not whose it is could be the room's.
         ns::SID => payload.name() == "stanza-id" && (payload.attr(xml_ncname!("by")).is_none() || by_us(xml_ncname!("by"))),
-        ns::FORWARD | ns::MAM | xml::MODERATE => true,
+        ns::FORWARD | ns::MAM | xml::MODERATE | OLD_MODERATE => true,
+        xml::RETRACT => payload.name() == "retracted",
+        FASTEN => payload.children().any(|inner| MODERATION.iter().any(|namespace| inner.has_ns(*namespace))),
         namespace => namespace.starts_with("urn:xmpp:hats:") || namespace.starts_with("http://jabber.org/protocol/muc#"),
     }
 }

@@ -104,12 +104,6 @@ pub(crate) enum Kept {
     Forgotten,
 }
 
-/// The leave of an occupant whose last session was lost, not yet shown (H27).
-struct Held {
-    key: NickKey,
-    until: Duration,
-}
-
 /// A room.
 pub(crate) struct Room {
     pub(crate) jid: BareJid,
@@ -125,13 +119,13 @@ pub(crate) struct Room {
     held: Vec<held::Held>,
     /// Iqs that were handed on to occupants.
     asked: Vec<forward::Asked>,
-    requests: rate::Bucket,
     /// Occupant-ids of who left lately, oldest first.
     remembered: VecDeque<(String, BareJid)>,
     /// Authors who want to be somebody else under another nick.
     opted: BTreeSet<String>,
     joins: rate::Bucket,
     subjects: rate::Bucket,
+    requests: rate::Bucket,
     out: Vec<Out>,
 }
 
@@ -146,17 +140,17 @@ impl Room {
             state: record,
             exists: false,
             locked: false,
-            asked: Vec::new(),
             grants: BTreeMap::new(),
             occupants: BTreeMap::new(),
             seats: HashMap::new(),
-            requests: rate::Bucket::default(),
             past: VecDeque::new(),
             held: Vec::new(),
+            asked: Vec::new(),
             remembered: VecDeque::new(),
             opted: BTreeSet::new(),
             joins: rate::Bucket::default(),
             subjects: rate::Bucket::default(),
+            requests: rate::Bucket::default(),
             out: Vec::new(),
         }
     }
@@ -188,7 +182,10 @@ impl Room {
     }
 
     pub(super) fn affiliation(&self, who: &BareJid) -> Affiliation {
-        self.grants.get(who).map_or(Affiliation::None, |grant| grant.affiliation)
+        let own = self.grants.get(who).map_or(Affiliation::None, |grant| grant.affiliation);
+        // Section 9.2: who is nothing else is banned with their domain.
+        let banned = || self.grants.get(&BareJid::from_parts(None, who.domain())).is_some_and(Grant::is_ban);
+        if own == Affiliation::None && banned() { Affiliation::Outcast } else { own }
     }
     pub(super) fn occupant_at(&self, seat: &Jid) -> Option<&Occupant> {
         let full = seat.try_as_full().ok()?;

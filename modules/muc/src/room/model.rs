@@ -207,6 +207,9 @@ impl Grant {
     pub(crate) fn is_void(&self) -> bool {
         self.affiliation == Affiliation::None && self.nick.is_none() && self.hats.is_empty()
     }
+    pub(crate) fn is_ban(&self) -> bool {
+        self.affiliation == Affiliation::Outcast
+    }
 }
 
 /// Secrets of one room: nothing derived from them says anything about another room.
@@ -236,7 +239,6 @@ pub(crate) struct RoomRecord {
     /// The avatar: SHA-1 in hex and the vCard (XEP-0486).
     #[serde(default)]
     pub(crate) avatar: Option<(String, bocage_api::ElementRecord)>,
-}
     /// Who asks to become a member, and under which nick, oldest first.
     #[serde(default)]
     pub(crate) requests: Vec<(String, String)>,
@@ -247,3 +249,4 @@ impl RoomRecord {
     pub(crate) fn new(config: RoomConfig, keys: RoomKeys) -> Self {
         Self { config, subject: None, keys, archive_from: 0, hats: Vec::new(), avatar: None, requests: Vec::new() }
     }
+}

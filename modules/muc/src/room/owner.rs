@@ -1,7 +1,7 @@
 //! What owners do (XEP-0045 section 10): set up, destroy.
 
 use super::{
-    Env, Kept, Out, Room, config,
+    Env, Kept, NickKey, Out, Room, config,
     emit::Notice,
     form::Submitted,
     model::{Affiliation, RoomConfig, SeenBy},
@@ -128,22 +128,30 @@ impl Room {
     /// Section 10.2.1.
     fn tell_changes(&mut self, env: &Env, (before, was_logged): (&RoomConfig, bool)) {
         let (now, is_logged) = (self.config(), self.is_publicly_logged(env));
-        let mut codes = vec![104];
+        let (mut codes, mut explained) = (Vec::new(), before.clone());
         if was_logged != is_logged {
             codes.push(if is_logged { 170 } else { 171 });
+            (explained.public, explained.members_only, explained.archive) = (now.public, now.members_only, now.archive);
+            explained.password.clone_from(&now.password);
         }
         match (before.whois == SeenBy::Anyone, now.whois == SeenBy::Anyone) {
             (false, true) => codes.push(172),
             (true, false) => codes.push(173),
             _ => {}
         }
-        let user = codes.into_iter().fold(Element::bare("x", ns::MUC_USER), |mut user, code| {
-            user.append_child(xml::status(code));
-            user
-        });
-        let stanza = xml::stanza(Kind::Message(MessageType::Groupchat), self.me.clone(), [user]);
+        if !codes.is_empty() {
+            explained.whois = now.whois;
+        }
+        // "For any other configuration change".
+        if explained != *now {
+            codes.push(104);
+        }
         let everybody = self.everybody();
-        self.tell(env, stanza, everybody);
+        for code in codes {
+            let user = Element::builder("x", ns::MUC_USER).append(xml::status(code)).build();
+            let stanza = xml::stanza(Kind::Message(MessageType::Groupchat), self.me.clone(), [user]);
+            self.tell(env, stanza, everybody.clone());
+        }
     }
 
     /// What was shown under another configuration is not shown again as it was.
@@ -166,6 +174,17 @@ impl Room {
         }
         if before.whois != self.config().whois && !was_locked {
             keys.iter().for_each(|key| self.show(env, key, &[]));
+        }
+        let shown =
+            |config: &RoomConfig, key: &NickKey| self.occupants.get(key).is_some_and(|o| config.broadcast.contains(&o.role));
+        let changed = |key: &&NickKey| shown(before, key) != shown(self.config(), key);
+        let changed: Vec<NickKey> = keys.iter().filter(changed).cloned().collect();
+        for key in changed {
+            if self.occupants.get(&key).is_some_and(|occupant| self.is_broadcast(occupant.role)) {
+                self.show_to_others(env, &key, &Notice::default());
+            } else {
+                self.hide(env, &key);
+            }
         }
     }
 }

@@ -3,11 +3,14 @@
 use super::{
     Env, NickKey, Room,
     emit::{Audience, Notice},
-    model::Affiliation,
+    model::{Affiliation, Grant, Role, SeenBy},
     nick,
 };
-use bocage_api::{Stanza, StanzaError};
+use crate::xml;
+use bocage_api::{Kind, Stanza, StanzaError, ns, stanza::PresenceType};
 use jid::{FullJid, Jid, ResourceRef};
+use minidom::Element;
+use rxml::xml_ncname;
 use std::sync::Arc;
 
 /// Changes of presence a second of one occupant.
@@ -50,20 +53,13 @@ impl Room {
         if !occupant.changes.take(RATE, env.clock.mono()) {
             return Err(StanzaError::resource_constraint());
         }
-        let (who, reserved) = (occupant.bare.clone(), self.grants.get(&occupant.bare).and_then(|grant| grant.nick.clone()));
+        let who = occupant.bare.clone();
         if new != old {
             self.free(&who, &nick)?;
             // One occupant is one account and one nick: two that meet under it would merge.
             if self.occupants.contains_key(&new) {
                 return Err(StanzaError::conflict());
             }
-        }
-        // A registered nick is what one goes by (section 7.13).
-        if let Some(reserved) = reserved
-            && NickKey::of(&reserved) != new
-            && self.affiliation(&who) < Affiliation::Admin
-        {
-            return Err(StanzaError::not_acceptable());
         }
         let notice = Notice { statuses: vec![303], nick: Some(nick.as_str().to_owned()), ..Notice::default() };
         self.show_with(env, &old, &notice, &[]);
@@ -83,6 +79,28 @@ impl Room {
         Ok(())
     }
 
+    /// The presence of nobody: with whose nick it is, for who may read that in a list as well (H26).
+    fn absent(&self, viewer: &super::Occupant, to: &Jid, nick: &str) -> Stanza {
+        let reserved = self.grants.iter().find(|(_, grant)| grant.nick.as_deref() == Some(nick));
+        let reads = |grant: &Grant| {
+            let member = self.is_open() && grant.open && viewer.affiliation >= Affiliation::Member;
+            viewer.affiliation >= Affiliation::Admin || (member && grant.affiliation >= Affiliation::Member)
+        };
+        let reserved = reserved.filter(|(_, grant)| reads(grant));
+        let mut item = Element::bare("item", ns::MUC_USER);
+        let affiliation = reserved.map_or(Affiliation::None, |(_, grant)| grant.affiliation);
+        xml::set(&mut item, xml_ncname!("affiliation"), affiliation.as_str());
+        xml::set(&mut item, xml_ncname!("role"), Role::None.as_str());
+        if let Some((who, _)) = reserved {
+            xml::set(&mut item, xml_ncname!("nick"), nick);
+            if self.config().whois != SeenBy::Nobody {
+                xml::set(&mut item, xml_ncname!("jid"), who.as_str());
+            }
+        }
+        let user = Element::builder("x", ns::MUC_USER).append(item).build();
+        xml::stanza(Kind::Presence(PresenceType::Unavailable), to.clone(), [user])
+    }
+
     /// Section 17.3: occupants may ask for an occupant's presence, or for all.
     pub(super) fn probed(&mut self, env: &Env, from: &Jid, to: &Jid) -> Result<(), StanzaError> {
         let Some(viewer) = self.occupant_at(from) else { return Err(super::iq::outside()) };
@@ -94,9 +112,10 @@ impl Room {
             self.introduce(env, &seat, &own);
             return Ok(());
         };
-        let Some(asked) = self.by_nick(nick.as_str()) else {
-            let gone =
-                Stanza::new(bocage_api::Kind::Presence(bocage_api::stanza::PresenceType::Unavailable), Some(to.clone()), None);
+        let shown =
+            |asked: &&super::Occupant| viewer.is_moderator() || self.is_broadcast(asked.role) || asked.bare == viewer.bare;
+        let Some(asked) = self.by_nick(nick.as_str()).filter(shown) else {
+            let gone = self.absent(viewer, to, nick.as_str());
             self.tell(env, gone, vec![seat]);
             return Ok(());
         };

@@ -1,9 +1,9 @@
 //! What the host answers itself, without any room (XEP-0045 section 6): who it is, which rooms are listed.
 
 use super::{Privacy, Service};
-use crate::xml;
+use crate::xml::{self, SELF_PING, STABLE_ID};
 use bocage_api::{
-    Asker, DiscoPart, Frozen, Full, Kind, Relation, Stanza, StanzaError,
+    Asker, DiscoPart, DiscoTarget, Frozen, Full, Kind, Relation, Stanza, StanzaError,
     commands::{Command, CommandCaller, Lang, NS_COMMANDS, described, listed},
     disco::{Identity, Item},
     ns,
@@ -72,8 +72,11 @@ impl Service {
 
     fn info(&self) -> Element {
         let identity = Identity { category: "conference", kind: "text", name: Some("Rooms".to_owned()) };
-        let features = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::MUC, ns::PING, RSM, NS_COMMANDS];
-        DiscoPart { identities: vec![identity], ..DiscoPart::features(features) }.info()
+        let features = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::MUC, ns::PING, STABLE_ID, SELF_PING, RSM, NS_COMMANDS];
+        let mut part = DiscoPart { identities: vec![identity], ..DiscoPart::features(features) };
+        // What other modules say of every host: the data policy.
+        part.join(self.disco.disco(&DiscoTarget::Host(self.store.host.clone())));
+        part.info()
     }
 
     /// Listed rooms alone (H26), in pages (XEP-0059).

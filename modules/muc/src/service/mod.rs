@@ -15,7 +15,7 @@ mod task;
 use crate::room::{Env, MAX_GRANTS};
 pub(crate) use archive::Mam;
 use bocage_api::{
-    Frozen, Full, Host, Kind, Stanza, StanzaError, Tasks,
+    Disco, Frozen, Full, Host, Kind, Stanza, StanzaError, Tasks,
     rt::sync::{mpsc, oneshot},
     stanza::PresenceType,
 };
@@ -61,6 +61,7 @@ pub(crate) struct Service {
     pub(crate) index: Arc<Index>,
     pub(crate) store: Store,
     host: Host,
+    disco: Disco,
     tasks: Tasks,
     awake: Mutex<HashMap<BareJid, mpsc::Sender<Input>>>,
     broken: Mutex<broken::Broken>,
@@ -69,7 +70,7 @@ pub(crate) struct Service {
 
 impl Service {
     /// With the queue of what goes by the router's whole way.
-    pub(crate) fn new(env: Arc<Env>, store: Store, host: (Host, Tasks)) -> (Arc<Self>, mpsc::Receiver<Box<Stanza>>) {
+    pub(crate) fn new(env: Arc<Env>, store: Store, host: (Host, Disco, Tasks)) -> (Arc<Self>, mpsc::Receiver<Box<Stanza>>) {
         let (mail, waiting) = mpsc::channel(MAIL);
         let (host, disco, tasks) = host;
         let service = Self {
@@ -185,7 +186,6 @@ impl Service {
         self.refuse(stanza, &StanzaError::item_not_found())
     }
 
-    /// By the router's whole way, from the host's own task.
     /// A request that a room handed on did not go: the room reads what the one asked would have said.
     pub(crate) fn came_back(self: &Arc<Self>, head: &Stanza, error: &StanzaError) {
         let Some(answer) = head.bounce(error).filter(|answer| matches!(answer.kind, Kind::Iq(_))) else { return };
@@ -195,6 +195,7 @@ impl Service {
         }
     }
 
+    /// By the router's whole way, from the host's own task.
     pub(crate) fn post(&self, stanza: Box<Stanza>) {
         // Whom it does not reach would not have been told either: it is an invitation, or an answer to one.
         let _ = self.mail.try_send(stanza);
