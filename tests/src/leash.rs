@@ -99,6 +99,11 @@ impl Leash {
     pub fn has_said(&self, words: &str) -> bool {
         self.lines.borrow().iter().any(|line| line.contains(words))
     }
+    /// All lines with these words.
+    #[must_use]
+    pub fn lines_with(&self, words: &str) -> Vec<String> {
+        self.lines.borrow().iter().filter(|line| line.contains(words)).cloned().collect()
+    }
     /// Waits until it has started, which it says with these words.
     pub async fn started(&self, words: &[&str]) {
         for words in words {

@@ -1,5 +1,8 @@
 //! Rooms (XEP-0045) over real sockets.
 
+mod about;
+mod abroad;
+mod admins;
 mod archive;
 mod crowd;
 mod group;
@@ -7,12 +10,13 @@ mod ids;
 mod iqs;
 mod keeping;
 mod links;
+mod membership;
 mod messages;
+mod nicks;
 mod opt_out;
 mod outside;
 mod presence;
 mod recorded;
-mod nicks;
 mod remote;
 mod timing;
 mod traffic;

@@ -79,6 +79,13 @@ impl Reader {
         let text = self.raw.until(end).await;
         self.heard.push_str(&text);
     }
+    async fn asks_around(&mut self) {
+        let questions = questions();
+        for question in &questions {
+            self.raw.send(question).await;
+        }
+        self.until(&format!("id='ask-{}'", questions.len() - 1)).await;
+    }
     async fn enter(&mut self, nick: &str) {
         self.raw.send(&format!("<presence to='{ROOM}/{nick}'><x xmlns='http://jabber.org/protocol/muc'/></presence>")).await;
         self.until("code='110'").await;
@@ -119,6 +126,8 @@ struct Heard {
     abroad: (String, String),
     /// The far Romeo's occupant-ids under his two nicks.
     ids: [String; 2],
+    /// Everything that Prosody got from our rooms about others than whom it is for, and for whom.
+    wire: Vec<(String, String)>,
 }
 
 /// The whole conversation: a moderator and a Juliet of ours, a Romeo and a Juliet of Prosody's.
@@ -158,19 +167,80 @@ async fn converse(stage: &Stage) -> Heard {
         moderator.raw.send(&mine(words)).await;
     }
     viewer.until("psst owner").await;
+    viewer.asks_around().await;
+    asks_around(&mut juliet, &mut abroad).await;
     moderator.raw.send(&format!("<message to='{ROOM}' type='groupchat'><body>mark-of-the-end</body></message>")).await;
     moderator.until("mark-of-the-end").await;
     viewer.until("mark-of-the-end").await;
     for element in super::heard_up_to(&mut juliet, "mark-of-the-end").await {
         abroad.push_str(&String::from(&element));
     }
+    let wire = wire(&stage.far, [romeo.jid.as_str(), juliet.jid.as_str()]);
     let abroad = (abroad, juliet.jid.to_string());
     Heard {
+        wire,
         moderator: (moderator.heard, moderator.own),
         viewer: (viewer.heard, viewer.own),
         abroad,
         ids: ids.try_into().unwrap(),
     }
+}
+
+/// What a curious client asks of a room about who is in it.
+fn questions() -> Vec<String> {
+    let ask = |n: usize, (kind, to, payload): (&str, &str, &str)| {
+        format!("<iq type='{kind}' id='ask-{n}' to='{ROOM}{to}'>{payload}</iq>")
+    };
+    [
+        ("get", "", "<query xmlns='http://jabber.org/protocol/disco#info'/>"),
+        ("get", "", "<query xmlns='http://jabber.org/protocol/disco#items'/>"),
+        ("get", "", "<query xmlns='http://jabber.org/protocol/muc#admin'><item affiliation='owner'/></query>"),
+        ("get", "", "<query xmlns='http://jabber.org/protocol/muc#admin'><item role='moderator'/></query>"),
+        ("get", "/owner", "<query xmlns='http://jabber.org/protocol/disco#info'/>"),
+        ("get", "/owner", "<vCard xmlns='vcard-temp'/>"),
+        ("get", "/owner", "<query xmlns='jabber:iq:version'/>"),
+        ("get", "/owner", "<query xmlns='jabber:iq:last'/>"),
+        ("get", "/owner", "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:avatar:metadata'/></pubsub>"),
+        ("set", "", "<query xmlns='urn:xmpp:mam:2' queryid='all'/>"),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(n, asked)| ask(n, asked))
+    .collect()
+}
+async fn asks_around(person: &mut Person, heard: &mut String) {
+    let questions = questions();
+    for question in &questions {
+        person.send(question).await;
+    }
+    let last = format!("ask-{}", questions.len() - 1);
+    loop {
+        let stanza = person.next().await;
+        heard.push_str(&String::from(&stanza));
+        if stanza.name() == "iq" && stanza.attr("id") == Some(&last) {
+            return;
+        }
+    }
+}
+
+/// The bytes between the servers, by whom they are for; without what tells people of themselves.
+fn wire(far: &Peer, people: [&str; 2]) -> Vec<(String, String)> {
+    let own = |stanza: &str, nicks: &[&str]| nicks.iter().any(|nick| stanza.contains(&format!("from='{ROOM}/{nick}'")));
+    let mut heard: Vec<(String, String)> = people.iter().map(|own| (String::new(), (*own).to_owned())).collect();
+    for stanza in far.got_from_servers() {
+        let bare = |full: &str| full.split('/').next().unwrap().to_owned();
+        let whom = people.iter().position(|full| stanza.contains(&format!("to='{}", bare(full))));
+        // What is for nobody names nobody: between servers alone.
+        let Some(whom) = whom else {
+            assert!(leaks(&stanza, "nobody").iter().all(|found| [NEAR, FAR].contains(found)), "{stanza}");
+            continue;
+        };
+        let of_themselves = if whom == 0 { own(&stanza, &["guest", "other"]) } else { own(&stanza, &["abroad"]) };
+        if !of_themselves {
+            heard[whom].0.push_str(&stanza);
+        }
+    }
+    heard
 }
 
 /// The recording holds the conversation: a search in nothing finds nothing.
@@ -194,6 +264,11 @@ async fn h20_to_h23_nothing_that_non_moderators_hear_of_others_tells_who_they_ar
     let (text, _) = &heard.viewer;
     let (before, after) = text.split_at(text.find(&heard.ids[1]).expect("the second id is shown"));
     assert!(before.contains(&heard.ids[0]) && !after.contains(&heard.ids[0]) && before.contains("psst guest"));
+    for (text, own) in &heard.wire {
+        assert!(text.contains("mark-of-the-end") || text.contains("abroad"), "{text}");
+        assert_eq!(leaks(text, own), [] as [&str; 0], "{text}");
+        assert!(!text.contains(OWN_ID), "{text}");
+    }
     // Moderators see whose nick it is, and nothing else of it: no client, no face, no idleness.
     let (text, own) = &heard.moderator;
     is_whole(text);
@@ -208,6 +283,9 @@ async fn h20_where_nobody_sees_addresses_moderators_do_not_hear_them_either() {
         is_whole(text);
         assert_eq!(leaks(text, own), [] as [&str; 0], "{text}");
     }
+    for (text, own) in &heard.wire {
+        assert_eq!(leaks(text, own), [] as [&str; 0], "{text}");
+    }
     assert_ne!(heard.ids[0], heard.ids[1], "under another nick he is somebody else");
 }
 
@@ -216,7 +294,8 @@ async fn h20_where_nobody_sees_addresses_moderators_do_not_hear_them_either() {
 async fn h20_to_h23_the_search_finds_what_rooms_let_through_without_their_guards() {
     let stage = Stage::with("[modules]\noff = [\"vcard_guard\", \"pseudonyms\"]\n").await;
     let heard = converse(&stage).await;
-    for (text, own) in [&heard.viewer, &heard.abroad] {
+    let [_, to_juliet] = &heard.wire[..] else { panic!("two are there") };
+    for (text, own) in [&heard.viewer, &heard.abroad, to_juliet] {
         is_whole(text);
         let found = leaks(text, own);
         for secret in [

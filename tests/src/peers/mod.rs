@@ -150,6 +150,12 @@ impl Peer {
         })
         .await;
     }
+    /// Every stanza that Prosody got from other servers so far, to the byte: with its module `stanza_debug`.
+    #[must_use]
+    pub fn got_from_servers(&self) -> Vec<String> {
+        let Life::Child(child) = &self.life else { panic!("it is ours, or over") };
+        prosody::got_from_servers(child)
+    }
     async fn says(&self, words: impl Fn(Kind) -> String) {
         if let Life::Child(child) = &self.life {
             child.said(0, &words(self.kind)).await;

@@ -21,6 +21,14 @@ pub(super) async fn reload(child: &mut Leash) {
     child.said(mark, "Certificates reloaded").await;
 }
 
+/// Its console names the connection before each line.
+pub(super) fn got_from_servers(child: &Leash) -> Vec<String> {
+    const GOT: &str = "RECV: ";
+    let lines = child.lines_with(GOT);
+    let lines = lines.iter().filter_map(|line| line.split_once(GOT)).filter(|(connection, _)| connection.contains("s2s"));
+    lines.map(|(_, stanza)| stanza.to_owned()).collect()
+}
+
 pub(super) fn took_external(domain: &str) -> String {
     format!("Accepting SASL EXTERNAL identity from {domain}")
 }
@@ -49,7 +57,7 @@ certificates = "{tls}"
 log = {{ {{ levels = {{ min = "debug" }}, to = "console" }} }}
 interfaces = {{ "{address}" }}
 local_interfaces = {{ "{address}" }}
-modules_enabled = {{ "roster"; "saslauth"; "tls"; "disco"; "ping"; "smacks"; "s2s_bidi"; "time"; "version" }}
+modules_enabled = {{ "roster"; "saslauth"; "tls"; "disco"; "ping"; "smacks"; "s2s_bidi"; "time"; "version"; "stanza_debug" }}
 modules_disabled = {{ "http" }}
 c2s_ports = {{}}
 c2s_direct_tls_ports = {{ {c2s} }}
