@@ -43,7 +43,9 @@ async fn a_private_group_is_made_entered_and_talked_in_with_omemo() {
     assert!(codes(own).contains(&100), "she is told that addresses are open");
     assert_eq!(item(&seen[0]).attr("jid"), Some(romeo.jid.as_str()));
     assert_eq!(item(&shown(&mut romeo, &format!("{group}/Juliet")).await).attr("jid"), Some(juliet.jid.as_str()));
-    romeo.ask("set", &group, &super::admin(&format!("affiliation='member' jid='{}'", village.bare("paris")), "")).await;
+    romeo
+        .ask("set", &group, &super::admin(&format!("affiliation='member' jid='{}' nick='Paris'", village.bare("paris")), ""))
+        .await;
     // The members learn of who is added while away.
     let told = juliet.until(|s| s.name() == "message" && s.has_child("x", "http://jabber.org/protocol/muc#user")).await;
     assert!(user(&told).children().any(|el| el.attr("jid") == Some(village.bare("paris").as_str())), "{told:?}");

@@ -90,6 +90,21 @@ async fn requests_wait_for_admins_and_are_off_at_first() {
     assert_eq!(listed(&mut romeo, &garden, "member").await, [village.bare("juliet")]);
 }
 
+/// In a room that sleeps, too.
+#[tokio::test]
+async fn h06_with_an_account_goes_what_it_asked_of_rooms() {
+    let village = village(&["romeo", "juliet"]).await;
+    let (mut romeo, mut juliet) = (Person::online(&village, "romeo").await, Person::online(&village, "juliet").await);
+    let garden = room("garden");
+    found(&mut romeo, &garden, "r", &[OPTION]).await;
+    super::depart(&mut romeo, &garden, "r").await;
+    juliet.ask("set", &garden, &ask("Juliet")).await;
+    assert_eq!(request(&mut romeo).await.0, Some("Juliet".into()));
+    juliet.ask("set", "", "<query xmlns='jabber:iq:register'><remove/></query>").await;
+    romeo.send(&decision(&garden, "Juliet", true)).await;
+    assert_eq!(condition(&romeo.until(|s| s.attr("id") == Some("decision")).await).0, "item-not-found");
+}
+
 /// Where nobody sees addresses, the form names none: admins decide by nick.
 #[tokio::test]
 async fn h20_requests_name_nobody_where_nobody_sees_addresses() {

@@ -257,6 +257,7 @@ async fn h20_to_h23_nothing_that_non_moderators_hear_of_others_tells_who_they_ar
     let heard = converse(&stage).await;
     for (text, own) in [&heard.viewer, &heard.abroad] {
         is_whole(text);
+        assert!(text.contains("urn:xmpp:forward:0"), "they read the archive: {text}");
         assert_eq!(leaks(text, own), [] as [&str; 0], "{text}");
         assert!(!text.contains(OWN_ID), "{text}");
     }

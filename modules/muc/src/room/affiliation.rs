@@ -136,7 +136,11 @@ impl Room {
 
     /// Reserves a nick; whoever sits under it without being its owner is out.
     pub(super) fn reserve_nick(&mut self, env: &Env, who: &BareJid, nick: &str) {
-        self.grants.entry(who.clone()).or_default().nick = Some(nick.to_owned());
+        let named = self.is_open() && !self.grants.contains_key(who);
+        let grant = self.grants.entry(who.clone()).or_default();
+        grant.nick = Some(nick.to_owned());
+        // Who is new here was promised no pseudonym (H20).
+        grant.open |= named;
         self.store_grant(who);
         let key = NickKey::of(nick);
         if self.occupants.get(&key).is_some_and(|occupant| occupant.bare != *who) {
@@ -149,6 +153,9 @@ impl Room {
     pub(super) fn free_nick(&mut self, who: &BareJid) {
         if let Some(grant) = self.grants.get_mut(who) {
             grant.nick = None;
+            if grant.is_void() {
+                self.grants.remove(who);
+            }
             self.store_grant(who);
         }
     }

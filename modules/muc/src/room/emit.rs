@@ -134,14 +134,15 @@ impl Room {
     }
 
     /// What follows when a role changed: who is not shown any more is gone for all but moderators, and a new moderator
-    /// sees everybody as moderators do.
+    /// sees everybody as moderators do, where that is a difference.
     pub(super) fn role_changed(&mut self, env: &Env, key: &NickKey, before: Role) {
         let Some(occupant) = self.occupants.get(key) else { return };
         let (role, seats) = (occupant.role, occupant.seats.clone());
         if self.is_broadcast(before) && !self.is_broadcast(role) {
             self.hide(env, key);
         }
-        if role == Role::Moderator && before != Role::Moderator {
+        let hides = self.config().whois == SeenBy::Moderators || self.config().broadcast.len() < 3;
+        if hides && role == Role::Moderator && before != Role::Moderator {
             for seat in seats {
                 self.introduce(env, &seat, key);
             }

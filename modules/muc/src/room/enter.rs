@@ -82,7 +82,6 @@ impl Room {
             return Err(auth(Condition::RegistrationRequired));
         }
         if let Some(password) = &self.config().password
-            && affiliation < Affiliation::Owner
             && xml::child_text(join, "password", ns::MUC).as_ref() != Some(password)
         {
             return Err(auth(Condition::NotAuthorized));

@@ -1,9 +1,11 @@
 //! What rooms keep about an account (H06, H10).
 
-use super::{Input, Service};
+use super::{Input, Queue, Service};
+use crate::room::model::RoomRecord;
 use bocage_api::{
-    AccountData, BoxFuture, DataDescription, OptOut,
+    AccountData, BoxFuture, DataDescription, Kind, OptOut,
     rt::sync::oneshot,
+    stanza::IqType,
     store::{StoreError, Stored},
 };
 use jid::BareJid;
@@ -42,14 +44,21 @@ impl AccountData for RoomData {
 }
 
 impl Service {
-    async fn forget_account(&self, room: &BareJid, owner: &BareJid) -> Stored<()> {
-        let awake = self.awake().get(room).cloned();
-        if let Some(queue) = awake {
-            let (done, told) = oneshot::channel();
-            queue.try_send(Input::Forget(owner.clone(), done)).map_err(|_| StoreError::Busy)?;
-            if told.await.is_ok() {
-                return Ok(());
-            }
+    async fn forget_account(self: &Arc<Self>, room: &BareJid, owner: &BareJid) -> Stored<()> {
+        // A room that has more of them than a row of their own is woken for it.
+        let asked = |record: &RoomRecord| record.requests.iter().any(|(who, _)| who == owner.as_str());
+        let awake = self.awake().contains_key(room);
+        if !awake && !self.store.room(room).await?.as_ref().is_some_and(asked) {
+            return self.store.grants.delete(room.as_str(), owner.as_str()).await.map(drop);
+        }
+        let (done, told) = oneshot::channel();
+        match self.queue(room, Kind::Iq(IqType::Set)) {
+            Queue::Place(place) => _ = place.send(Input::Forget(owner.clone(), done)),
+            Queue::Full => return Err(StoreError::Busy),
+            Queue::NoRoom => return Ok(()),
+        }
+        if told.await.is_ok() {
+            return Ok(());
         }
         self.store.grants.delete(room.as_str(), owner.as_str()).await.map(drop)
     }
