@@ -11,7 +11,7 @@ const ROOM: &str = "garden@salons.near.example";
 const SHOWN: &str = "<show>away</show><status>secret-status</status><priority>7</priority>\
     <c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='https://secret-client.example' ver='c2VjcmV0LXZlcg=='/>\
     <x xmlns='vcard-temp:x:update'><photo>5ec7e7a7a7a75ec7e7a7a7a75ec7e7a7a7a7a7a7</photo></x>\
-    <idle xmlns='urn:xmpp:idle:1' since='2026-02-03T04:05:06Z'/><query xmlns='jabber:iq:last' seconds='86511'/>\
+    <idle xmlns='urn:xmpp:idle:1' since='2026-02-03T04:05:06Z'/><query xmlns='jabber:iq:last' seconds='864200135'/>\
     <nick xmlns='http://jabber.org/protocol/nick'>Secret Name</nick><x xmlns='jabber:x:signed'>secret-signature</x>";
 /// Of the moderator's presence.
 const OWN_ID: &str = "owners-presence-id";
@@ -23,7 +23,7 @@ const SECRETS: [&str; 15] = [
     "c2VjcmV0LXZlcg",
     "5ec7e7a7",
     "2026-02-03",
-    "86511",
+    "864200135",
     "Secret Name",
     "secret-signature",
     "secret-presence-id",
@@ -305,7 +305,7 @@ async fn h20_to_h23_the_search_finds_what_rooms_let_through_without_their_guards
             "c2VjcmV0LXZlcg",
             "5ec7e7a7",
             "2026-02-03",
-            "86511",
+            "864200135",
             FAR,
             "secret-device",
             "montague@",
