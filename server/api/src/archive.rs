@@ -18,6 +18,7 @@ use crate::{
     store::Stored,
 };
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use futures_util::future::BoxFuture;
 use jid::{BareJid, Jid};
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ impl StanzaId {
 }
 impl fmt::Display for StanzaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 impl fmt::Debug for StanzaId {
@@ -76,10 +77,10 @@ impl Party {
     }
     /// The bare address that a query names: the real one.
     #[must_use]
-    pub fn account(&self) -> BareJid {
+    pub fn account(&self) -> &str {
         match self {
-            Self::With(jid) => jid.to_bare(),
-            Self::Author { account, .. } => account.clone(),
+            Self::With(jid) => crate::bare(jid),
+            Self::Author { account, .. } => account.as_str(),
         }
     }
 }

@@ -74,11 +74,7 @@ impl Entropy {
     }
     /// A random identifier of 128 bits in 32 hexadecimal digits (H27: no clock in it).
     pub fn id(&self) -> String {
-        use fmt::Write as _;
-        self.bytes::<16>().iter().fold(String::with_capacity(32), |mut id, byte| {
-            let _ = write!(id, "{byte:02x}");
-            id
-        })
+        data_encoding::HEXLOWER.encode(&self.bytes::<16>())
     }
     /// A duration drawn evenly from zero to `max`.
     pub fn duration_up_to(&self, max: Duration) -> Duration {

@@ -36,7 +36,7 @@ pub use futures_util::future::BoxFuture;
 pub use handles::*;
 pub use module::*;
 pub use records::*;
-pub use stanza::{Frozen, Kind, Stanza};
+pub use stanza::{Frozen, Kind, Stanza, bare};
 pub use traits::Traits;
 pub use views::*;
 

@@ -9,6 +9,12 @@ use minidom::Element;
 use rxml::{Namespace, xml_ncname};
 use std::borrow::Cow;
 
+/// The bare form of an address as text; looking somebody up by it makes no address.
+#[must_use]
+pub fn bare(jid: &Jid) -> &str {
+    jid.as_str().split('/').next().unwrap_or_default()
+}
+
 /// Types of `<message/>` (RFC 6121 section 5.2.2). An unknown type is `normal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names say it")]

@@ -6,6 +6,7 @@
 use bocage_api::{
     BlockList, Relation,
     archive::Preferences,
+    bare,
     blocks::MAX_BLOCKED,
     store::{Collection, Roster, RosterItem, StoreError, Stored, Stores},
 };
@@ -41,19 +42,22 @@ impl Facts {
     /// The row of a contact.
     #[must_use]
     pub fn contact(&self, jid: &BareJid) -> Option<&RosterItem> {
+        self.named(jid.as_str())
+    }
+    fn named(&self, bare: &str) -> Option<&RosterItem> {
         let items = &self.roster.items;
-        items.binary_search_by(|item| item.jid.cmp(jid)).ok().and_then(|at| items.get(at))
+        items.binary_search_by(|item| item.jid.as_str().cmp(bare)).ok().and_then(|at| items.get(at))
     }
     /// What `sender` is to `owner`, whose facts these are.
     #[must_use]
     pub fn relation(&self, owner: &BareJid, sender: &Jid) -> Relation {
-        let bare = sender.to_bare();
-        if bare == *owner {
+        let bare = bare(sender);
+        if bare == owner.as_str() {
             return Relation::Owner;
         }
-        match self.contact(&bare) {
+        match self.named(bare) {
             Some(item) if item.subscription.from() || item.subscription.to() => Relation::Contact(item.subscription),
-            _ if bare.domain() == owner.domain() => Relation::Neighbour,
+            _ if sender.domain() == owner.domain() => Relation::Neighbour,
             _ => Relation::Stranger,
         }
     }
@@ -122,7 +126,7 @@ impl FactsCache {
         if exists {
             let mut roster = self.stores.rosters.roster(account).await?;
             // Look-ups are by binary search: the order of the database's collation will not do.
-            roster.items.sort_by(|a, b| a.jid.cmp(&b.jid));
+            roster.items.sort_by(|a, b| a.jid.as_str().cmp(b.jid.as_str()));
             facts.roster = Arc::new(roster);
             facts.blocked = Arc::new(self.blocked(account).await?);
             facts.preferences = self.stores.archive.settings(account).await?.preferences;

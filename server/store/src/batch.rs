@@ -201,12 +201,16 @@ fn refuse(units: Vec<Box<dyn Unit>>, error: &StoreError) {
 
 async fn in_transaction(tx: &mut Connection, units: &mut [Box<dyn Unit>]) -> Result<(), Setback> {
     tx.execute(&sql::BEGIN, &[]).await?;
+    // A unit that is alone needs no savepoint: what it leaves behind when it fails is all that there is.
+    let alone = units.len() == 1;
     for unit in units {
-        tx.execute(&sql::SAVEPOINT, &[]).await?;
+        if !alone {
+            tx.execute(&sql::SAVEPOINT, &[]).await?;
+        }
         if let Err(refusal) = unit.run(tx).await {
             match refusal.reach() {
                 Reach::Unit if !unit.divisible() => {
-                    tx.execute(&sql::ROLLBACK_UNIT, &[]).await?;
+                    undo(tx, alone).await?;
                     unit.refuse(refusal.into_error());
                 }
                 Reach::Unit | Reach::Batch => return Err(Setback::Undone(refusal.into_error())),
@@ -214,7 +218,20 @@ async fn in_transaction(tx: &mut Connection, units: &mut [Box<dyn Unit>]) -> Res
                 Reach::Connection => return Err(Setback::Lost(refusal.into_error())),
             }
         }
-        tx.execute(&sql::RELEASE, &[]).await?;
+        if !alone {
+            tx.execute(&sql::RELEASE, &[]).await?;
+        }
     }
+    Ok(())
+}
+
+/// What the unit did is undone, and the transaction goes on.
+async fn undo(tx: &mut Connection, alone: bool) -> Result<(), sqlx::Error> {
+    if !alone {
+        tx.execute(&sql::ROLLBACK_UNIT, &[]).await?;
+        return Ok(());
+    }
+    tx.execute(&sql::ROLLBACK, &[]).await?;
+    tx.execute(&sql::BEGIN, &[]).await?;
     Ok(())
 }

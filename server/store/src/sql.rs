@@ -1,7 +1,8 @@
 //! Every statement of the store. Those that differ between the engines are `each`; a test prepares all of them on both.
 
 use crate::engine::Sql;
-use std::{fmt::Write as _, sync::LazyLock};
+use data_encoding::HEXLOWER;
+use std::sync::LazyLock;
 
 macro_rules! statements {
     ($($name:ident = $kind:ident($($text:expr),+ $(,)?);)+) => {
@@ -12,6 +13,69 @@ macro_rules! statements {
     };
 }
 
+/// The columns that a row of an archive is opened with.
+macro_rules! sealed_row {
+    () => {
+        "position, id, day, stamp, segment, kept, sealed"
+    };
+}
+macro_rules! filter {
+    ($columns:expr, $list:literal, $end:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 \
+                AND stamp >= $4 AND stamp <= $5 \
+                AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT ",
+            $list,
+            "$6",
+            $end,
+            ")) \
+                AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT ",
+            $list,
+            "$7",
+            $end,
+            ")) \
+                AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT ",
+            $list,
+            "$8",
+            $end,
+            "))"
+        )
+    };
+}
+/// What a query of an archive asks for, in each dialect.
+macro_rules! sqlite_filter {
+    ($columns:expr) => {
+        filter!($columns, "unhex(value) FROM json_each(", ")")
+    };
+}
+macro_rules! postgres_filter {
+    ($columns:expr) => {
+        filter!($columns, "decode(jsonb_array_elements_text(CAST(CAST(", " AS TEXT) AS jsonb)), 'hex')")
+    };
+}
+macro_rules! sqlite_page {
+    ($rows:expr) => {
+        concat!(
+            "SELECT json_group_array(json_array(position, hex(id), day, stamp, hex(segment), kept, hex(sealed))) FROM (",
+            $rows,
+            " LIMIT CAST($9 AS BIGINT) OFFSET CAST($10 AS BIGINT))"
+        )
+    };
+}
+macro_rules! postgres_page {
+    ($rows:expr) => {
+        concat!(
+            "SELECT CAST(COALESCE(json_agg(json_build_array(position, encode(id, 'hex'), day, stamp, encode(segment, 'hex'), \
+                kept, encode(sealed, 'hex'))), '[]') AS TEXT) FROM (",
+            $rows,
+            " LIMIT CAST($9 AS BIGINT) OFFSET CAST($10 AS BIGINT)) AS page"
+        )
+    };
+}
+
+// A number that is bound as a limit itself makes SQLite prepare the statement anew each time: hence the casts.
 statements! {
     // SQLite: the write lock is taken at once, so that waiting for it happens here and nowhere else.
     BEGIN = each("BEGIN IMMEDIATE", "BEGIN");
@@ -57,45 +121,36 @@ statements! {
     MAKE_OWNER = shared("INSERT INTO archive_owner (owner) VALUES ($1) ON CONFLICT (owner) DO UPDATE SET owner = excluded.owner \
         RETURNING num");
     OWNER = shared("SELECT num, keeps, preferences, owner FROM archive_owner WHERE owner = $1");
-    OWNERS = shared("SELECT num, keeps, preferences, owner FROM archive_owner WHERE num > $1 ORDER BY num LIMIT $2");
+    OWNERS = shared("SELECT num, keeps, preferences, owner FROM archive_owner WHERE num > $1 ORDER BY num LIMIT CAST($2 AS BIGINT)");
     SET_KEEPS = shared("UPDATE archive_owner SET keeps = $2 WHERE num = $1");
     SET_PREFERENCES = shared("UPDATE archive_owner SET preferences = $2 WHERE num = $1");
     DELETE_OWNER = shared("DELETE FROM archive_owner WHERE owner = $1");
 
+    // A page is one row of JSON: each row of a result is two messages between threads, and costs more than what is in it.
     PAGE_FORWARD = each(
-        "SELECT position, id, day, stamp, segment, kept, sealed FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
-        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT unhex(value) FROM json_each($6))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT unhex(value) FROM json_each($7))) \
-        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT unhex(value) FROM json_each($8))) ORDER BY position LIMIT $9 OFFSET $10",
-        "SELECT position, id, day, stamp, segment, kept, sealed FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
-        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($6 AS TEXT) AS jsonb)), 'hex'))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($7 AS TEXT) AS jsonb)), 'hex'))) \
-        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($8 AS TEXT) AS jsonb)), 'hex'))) ORDER BY position LIMIT $9 OFFSET $10",
+        sqlite_page!(concat!(sqlite_filter!(sealed_row!()), " ORDER BY position")),
+        postgres_page!(concat!(postgres_filter!(sealed_row!()), " ORDER BY position")),
     );
     PAGE_BACKWARD = each(
-        "SELECT position, id, day, stamp, segment, kept, sealed FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
-        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT unhex(value) FROM json_each($6))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT unhex(value) FROM json_each($7))) \
-        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT unhex(value) FROM json_each($8))) ORDER BY position DESC LIMIT $9 OFFSET $10",
-        "SELECT position, id, day, stamp, segment, kept, sealed FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
-        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($6 AS TEXT) AS jsonb)), 'hex'))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($7 AS TEXT) AS jsonb)), 'hex'))) \
-        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($8 AS TEXT) AS jsonb)), 'hex'))) ORDER BY position DESC LIMIT $9 OFFSET $10",
+        sqlite_page!(concat!(sqlite_filter!(sealed_row!()), " ORDER BY position DESC")),
+        postgres_page!(concat!(postgres_filter!(sealed_row!()), " ORDER BY position DESC")),
     );
     COUNT_PAGE = each(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
-        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT unhex(value) FROM json_each($6))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT unhex(value) FROM json_each($7))) \
-        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT unhex(value) FROM json_each($8))) LIMIT $9) AS found",
-        "SELECT COUNT(*) FROM (SELECT 1 FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 AND stamp >= $4 AND stamp <= $5 \
-        AND (CAST($6 AS TEXT) IS NULL OR with_bare IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($6 AS TEXT) AS jsonb)), 'hex'))) AND (CAST($7 AS TEXT) IS NULL OR with_full IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($7 AS TEXT) AS jsonb)), 'hex'))) \
-        AND (CAST($8 AS TEXT) IS NULL OR id IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($8 AS TEXT) AS jsonb)), 'hex'))) LIMIT $9) AS found",
+        concat!("SELECT COUNT(*) FROM (", sqlite_filter!("1"), " LIMIT CAST($9 AS BIGINT)) AS found"),
+        concat!("SELECT COUNT(*) FROM (", postgres_filter!("1"), " LIMIT CAST($9 AS BIGINT)) AS found"),
     );
+    COUNT_ALL = shared("SELECT COUNT(*) FROM (SELECT 1 FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 \
+        AND stamp >= $4 AND stamp <= $5 LIMIT CAST($6 AS BIGINT)) AS found");
     LOCATE = shared("SELECT position FROM archive WHERE owner = $1 AND id = $2 AND kept = 1 AND stamp >= $3");
     RESENT = each(
-        "SELECT position, id, day, stamp, segment, kept, sealed, owner, ref FROM archive WHERE ref IN (SELECT unhex(value) FROM json_each($1))",
-        "SELECT position, id, day, stamp, segment, kept, sealed, owner, ref FROM archive WHERE ref IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS jsonb)), 'hex'))",
+        concat!("SELECT ", sealed_row!(), ", owner, ref FROM archive WHERE ref IN (SELECT unhex(value) FROM json_each($1))"),
+        concat!("SELECT ", sealed_row!(), ", owner, ref FROM archive WHERE ref IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS jsonb)), 'hex'))"),
     );
     FIND_REF = each(
-        "SELECT position, id, day, stamp, segment, kept, sealed, owner, with_bare FROM archive WHERE owner = $1 AND ref IN (SELECT unhex(value) FROM json_each($2))",
-        "SELECT position, id, day, stamp, segment, kept, sealed, owner, with_bare FROM archive WHERE owner = $1 AND ref IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS jsonb)), 'hex'))",
+        concat!("SELECT ", sealed_row!(), ", owner, with_bare FROM archive WHERE owner = $1 AND ref IN (SELECT unhex(value) FROM json_each($2))"),
+        concat!("SELECT ", sealed_row!(), ", owner, with_bare FROM archive WHERE owner = $1 AND ref IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS jsonb)), 'hex'))"),
     );
-    FIND_ID = shared("SELECT position, id, day, stamp, segment, kept, sealed, owner, with_bare FROM archive WHERE owner = $1 AND id = $2");
+    FIND_ID = shared(concat!("SELECT ", sealed_row!(), ", owner, with_bare FROM archive WHERE owner = $1 AND id = $2"));
     RESEAL = shared("UPDATE archive SET sealed = $2 WHERE position = $1");
     HELD_COUNTS = each(
         "SELECT owner, COUNT(*) FROM archive WHERE held = 1 AND owner IN (SELECT value FROM json_each($1)) GROUP BY owner",
@@ -103,7 +158,7 @@ statements! {
             AND owner IN (SELECT jsonb_array_elements_text($1::text::jsonb)::bigint) GROUP BY owner",
     );
     HELD_COUNT = shared("SELECT COUNT(*) FROM archive WHERE held = 1 AND owner = $1");
-    HELD = shared("SELECT position, id, day, stamp, segment, kept, sealed FROM archive WHERE held = 1 AND owner = $1 AND position > $2 ORDER BY position LIMIT $3");
+    HELD = shared(concat!("SELECT ", sealed_row!(), " FROM archive WHERE held = 1 AND owner = $1 AND position > $2 ORDER BY position LIMIT CAST($3 AS BIGINT)"));
     HOLD = shared("UPDATE archive SET held = 1 WHERE owner = $1 AND id = $2 AND held = 0");
     IS_HELD = shared("SELECT held FROM archive WHERE owner = $1 AND id = $2");
     RELEASE_KEPT = shared("UPDATE archive SET held = 0 WHERE held = 1 AND kept = 1 AND owner = $1");
@@ -117,24 +172,24 @@ statements! {
         "DELETE FROM archive WHERE kept = 0 AND held = 0 AND owner = $1 \
             AND position IN (SELECT jsonb_array_elements_text($2::text::jsonb)::bigint)",
     );
-    OLDEST = shared("SELECT position, stamp FROM archive WHERE owner = $1 ORDER BY position LIMIT $2");
-    OLDEST_HELD = shared("SELECT position, stamp FROM archive WHERE owner = $1 AND held = 1 ORDER BY position LIMIT $2");
+    OLDEST = shared("SELECT position, stamp FROM archive WHERE owner = $1 ORDER BY position LIMIT CAST($2 AS BIGINT)");
+    OLDEST_HELD = shared("SELECT position, stamp FROM archive WHERE owner = $1 AND held = 1 ORDER BY position LIMIT CAST($2 AS BIGINT)");
     WAITING_SINCE = shared("SELECT owner, MIN(day) FROM archive WHERE held = 1 GROUP BY owner");
     UNHOLD_OLD = shared("UPDATE archive SET held = 0 WHERE owner = $1 AND held = 1 AND position <= $2 AND stamp < $3");
     UNKEEP_OLD = shared("UPDATE archive SET kept = 0 WHERE owner = $1 AND kept = 1 AND position <= $2 AND stamp < $3");
     DELETE_OLD = shared("DELETE FROM archive WHERE owner = $1 AND kept = 0 AND held = 0 AND position <= $2");
-    SWEEP_ARCHIVE = shared("DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE day < $1 ORDER BY day LIMIT $2)");
+    SWEEP_ARCHIVE = shared("DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE day < $1 ORDER BY day LIMIT CAST($2 AS BIGINT))");
     SWEEP_OWNER = shared("DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE owner = $1 \
-        AND position <= $2 AND stamp < $3 ORDER BY position LIMIT $4)");
+        AND position <= $2 AND stamp < $3 ORDER BY position LIMIT CAST($4 AS BIGINT))");
     SWEEP_WITH = each(
         "DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE owner = $1 AND position <= $2 \
-            AND with_bare IN (SELECT unhex(value) FROM json_each($3)) ORDER BY position LIMIT $4)",
+            AND with_bare IN (SELECT unhex(value) FROM json_each($3)) ORDER BY position LIMIT CAST($4 AS BIGINT))",
         "DELETE FROM archive WHERE position IN (SELECT position FROM archive WHERE owner = $1 AND position <= $2 \
-            AND with_bare IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($3 AS TEXT) AS jsonb)), 'hex')) ORDER BY position LIMIT $4)",
+            AND with_bare IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($3 AS TEXT) AS jsonb)), 'hex')) ORDER BY position LIMIT CAST($4 AS BIGINT))",
     );
     LAST_POSITION = shared("SELECT last FROM archive_position");
 
-    OUTBOUND = shared("SELECT position, key, day, epoch, sealed FROM outbound WHERE position > $1 ORDER BY position LIMIT $2");
+    OUTBOUND = shared("SELECT position, key, day, epoch, sealed FROM outbound WHERE position > $1 ORDER BY position LIMIT CAST($2 AS BIGINT)");
     TAKE_OUTBOUND = each(
         "DELETE FROM outbound WHERE key IN (SELECT unhex(value) FROM json_each($1))",
         "DELETE FROM outbound WHERE key IN (SELECT decode(jsonb_array_elements_text($1::text::jsonb), 'hex'))",
@@ -144,7 +199,7 @@ statements! {
         "DELETE FROM outbound WHERE epoch IN (SELECT unhex(value) FROM json_each($1))",
         "DELETE FROM outbound WHERE epoch IN (SELECT decode(jsonb_array_elements_text($1::text::jsonb), 'hex'))",
     );
-    SWEEP_OUTBOUND = shared("DELETE FROM outbound WHERE position IN (SELECT position FROM outbound WHERE day < $1 LIMIT $2)");
+    SWEEP_OUTBOUND = shared("DELETE FROM outbound WHERE position IN (SELECT position FROM outbound WHERE day < $1 LIMIT CAST($2 AS BIGINT))");
 
     RECORD = shared("SELECT revision, value, key FROM record \
         WHERE owner = $1 AND collection = $2 AND key = $3 AND (written IS NULL OR written > $4)");
@@ -155,11 +210,11 @@ statements! {
         written = excluded.written");
     DELETE_RECORD = shared("DELETE FROM record WHERE owner = $1 AND collection = $2 AND key = $3");
     LIST_RECORDS = shared("SELECT revision, value, key FROM record WHERE owner = $1 AND collection = $2 AND key >= $3 \
-        AND (written IS NULL OR written > $4) AND (CAST($5 AS TEXT) IS NULL OR key > CAST($5 AS TEXT)) ORDER BY key LIMIT $6");
+        AND (written IS NULL OR written > $4) AND (CAST($5 AS TEXT) IS NULL OR key > CAST($5 AS TEXT)) ORDER BY key LIMIT CAST($6 AS BIGINT)");
     DELETE_RECORDS = shared("DELETE FROM record WHERE owner = $1");
     SWEEP_RECORDS = each(
-        "DELETE FROM record WHERE rowid IN (SELECT rowid FROM record WHERE collection = $1 AND written <= $2 LIMIT $3)",
-        "DELETE FROM record WHERE ctid IN (SELECT ctid FROM record WHERE collection = $1 AND written <= $2 LIMIT $3)",
+        "DELETE FROM record WHERE rowid IN (SELECT rowid FROM record WHERE collection = $1 AND written <= $2 LIMIT CAST($3 AS BIGINT))",
+        "DELETE FROM record WHERE ctid IN (SELECT ctid FROM record WHERE collection = $1 AND written <= $2 LIMIT CAST($3 AS BIGINT))",
     );
 
     SECRET = shared("SELECT value FROM secret WHERE name = $1");
@@ -189,25 +244,32 @@ pub(crate) type Inserts = [(usize, Sql); 3];
 /// Appends to archives.
 pub(crate) static APPEND: LazyLock<Inserts> = LazyLock::new(|| {
     let columns = "position, owner, id, day, stamp, segment, with_bare, with_full, ref, kept, held, sealed";
-    inserts(&format!("archive ({columns})"), ARCHIVE_COLUMNS, "")
+    // A failure undoes the whole unit anyway: SQLite need not remember how to undo the statement alone.
+    inserts(("INSERT OR FAIL", &format!("archive ({columns})")), ARCHIVE_COLUMNS, "")
 });
 
 /// Additions to what waits for other servers.
-pub(crate) static KEEP_OUTBOUND: LazyLock<Inserts> =
-    LazyLock::new(|| inserts("outbound (position, key, day, epoch, sealed)", OUTBOUND_COLUMNS, " ON CONFLICT (key) DO NOTHING"));
+pub(crate) static KEEP_OUTBOUND: LazyLock<Inserts> = LazyLock::new(|| {
+    inserts(("INSERT", "outbound (position, key, day, epoch, sealed)"), OUTBOUND_COLUMNS, " ON CONFLICT (key) DO NOTHING")
+});
 
-fn inserts(into: &str, columns: usize, end: &str) -> Inserts {
-    [64, 8, 1].map(|rows| (rows, Sql::shared(insert(into, (rows, columns), end))))
+fn inserts((verb, into): (&str, &str), columns: usize, end: &str) -> Inserts {
+    // SQLite's driver looks each name up anew for each value, from the first on: there, values have none. Prepared
+    // statements are kept by their static text: it leaks once per size.
+    [64, 8, 1].map(|rows| {
+        let values = |name: fn(usize) -> String| values((rows, columns), name);
+        let sqlite = format!("{verb} INTO {into} VALUES {}{end}", values(|_| "?".to_owned()));
+        let postgres = format!("INSERT INTO {into} VALUES {}{end}", values(|number| format!("${number}")));
+        (rows, Sql::each(sqlite.leak(), postgres.leak()))
+    })
 }
 
-/// Leaks once per size: prepared statements are kept by their static text.
-fn insert(into: &str, (rows, columns): (usize, usize), end: &str) -> &'static str {
+fn values((rows, columns): (usize, usize), name: fn(usize) -> String) -> String {
     let row = |row: usize| {
-        let values: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        let values: Vec<String> = (1..=columns).map(|column| name(row * columns + column)).collect();
         format!("({})", values.join(", "))
     };
-    let values: Vec<String> = (0..rows).map(row).collect();
-    String::leak(format!("INSERT INTO {into} VALUES {}{end}", values.join(", ")))
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
 /// Bytes as both engines take a list of them: JSON of hexadecimal text.
@@ -215,9 +277,7 @@ pub(crate) fn list_of_bytes<'a>(items: impl Iterator<Item = &'a [u8]>) -> String
     let mut list = String::from("[");
     for item in items {
         list.push_str(if list.len() > 1 { ",\"" } else { "\"" });
-        for byte in item {
-            let _ = write!(list, "{byte:02x}");
-        }
+        list.push_str(&HEXLOWER.encode(item));
         list.push('"');
     }
     list.push(']');

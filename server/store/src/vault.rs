@@ -88,7 +88,7 @@ impl Vault {
         let place = Place { owner: &entry.owner, segment: &[], id: &id, position, stamp: entry.stamp };
         Ok(SealedRow {
             day,
-            with_bare: if bare.as_str() == full.as_str() { with_full } else { keys.with_tag(bare.as_str())? },
+            with_bare: if bare == full.as_str() { with_full } else { keys.with_tag(bare)? },
             with_full,
             reference: entry.reference().map(|(author, id)| keys.reference_tag(author, id)).transpose()?,
             bytes: self.seal_content(&entry.message, &place, &keys)?,

@@ -102,7 +102,7 @@ impl MemoryArchive {
         let with = query.with.clone();
         let wanted = |entry: &ArchiveEntry| {
             let party = with.as_ref().is_none_or(|with| {
-                if with.is_full() { entry.party.full() == with } else { entry.party.account() == with.to_bare() }
+                if with.is_full() { entry.party.full() == with } else { entry.party.account() == crate::bare(with) }
             });
             entry.kept
                 && party
@@ -152,7 +152,7 @@ fn replace(rows: &mut [(i64, ArchiveEntry)], owner: &BareJid, retraction: &Retra
             entry.message.author() == author.as_str() && entry.message.message_id.as_ref() == Some(message_id)
         }
         Target::Id(id) => entry.id == *id,
-        Target::OwnId { author, id } => entry.id == *id && entry.party.account() == *author,
+        Target::OwnId { author, id } => entry.id == *id && entry.party.account() == author.as_str(),
     };
     let Some((_, entry)) = rows.iter_mut().find(|(_, entry)| entry.owner == *owner && hit(entry)) else { return false };
     let mut message = (*entry.message).clone();
@@ -220,7 +220,7 @@ impl Archive for MemoryArchive {
             entry.owner != *owner
                 || match &scope {
                     Scope::Whole => false,
-                    Scope::With(jid) => entry.party.account() != *jid,
+                    Scope::With(jid) => entry.party.account() != jid.as_str(),
                     Scope::Before(moment) => entry.stamp >= *moment,
                 }
         });

@@ -36,13 +36,14 @@ impl Router {
             return false;
         }
         let Some(sender) = &stanza.from else { return false };
-        let (owner, blocked) = (session.jid.to_bare(), session.blocks(sender));
-        let facts = self.facts.peek(&owner);
+        let Some(user) = session.user() else { return false };
+        let (owner, blocked) = (&user.account, session.blocks(sender));
+        let facts = self.facts.peek(owner);
         if facts.is_none() && !blocked {
             return false;
         }
-        let relation = facts.map_or(Relation::Stranger, |facts| facts.relation(&owner, sender));
+        let relation = facts.map_or(Relation::Stranger, |facts| facts.relation(owner, sender));
         let mut head = Stanza::new(stanza.kind, stanza.from.clone(), Some(Jid::from(session.jid.clone())));
-        plan.judge(RecipientView { owner: &owner, sender, relation, blocked }, &mut head) != Delivery::Deliver
+        plan.judge(RecipientView { owner, sender, relation, blocked }, &mut head) != Delivery::Deliver
     }
 }

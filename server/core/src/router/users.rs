@@ -5,7 +5,7 @@ use crate::{
     mailbox::{Address, Budget, Mail, Mailbox, Posted, Refused},
     sm::Resumable,
 };
-use bocage_api::{BlockList, Frozen};
+use bocage_api::{BlockList, Frozen, bare};
 use bocage_sasl::UserAgent;
 use bocage_stream::StreamError;
 use jid::{BareJid, FullJid, Jid};
@@ -169,7 +169,7 @@ impl Session {
     }
     /// Does its account block this address?
     pub fn blocks(&self, who: &Jid) -> bool {
-        self.user.get().is_some_and(|user| user.blocked().blocks_for(&self.jid.to_bare(), who))
+        self.user.get().is_some_and(|user| user.blocked().blocks_for(&user.account, who))
     }
     /// Its account's other devices share what they send and get with it (XEP-0280).
     pub fn wants_copies(&self) -> bool {
@@ -260,8 +260,9 @@ impl Session {
 }
 
 /// An account with at least one session.
-#[derive(Default)]
 pub struct User {
+    /// Its address.
+    pub account: BareJid,
     sessions: Mutex<Vec<Arc<Session>>>,
     /// The block list of the account, as it is: what is shared among many recipients cannot wait for facts.
     blocked: Mutex<Arc<BlockList>>,
@@ -272,6 +273,15 @@ pub struct User {
 }
 
 impl User {
+    fn new(account: BareJid) -> Self {
+        Self {
+            account,
+            sessions: Mutex::default(),
+            blocked: Mutex::default(),
+            copies: Copies::default(),
+            sent: SentCopies::default(),
+        }
+    }
     /// Its sessions.
     pub fn sessions(&self) -> Vec<Arc<Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -299,9 +309,12 @@ pub enum Binding {
     Full,
 }
 
+type Shard = HashMap<Box<str>, Arc<User>>;
+
 /// All sessions.
 pub struct Users {
-    shards: Vec<Mutex<HashMap<BareJid, Arc<User>>>>,
+    /// By bare JIDs, as text: looking one up makes no address.
+    shards: Vec<Mutex<Shard>>,
     pub(super) hasher: RandomState,
     open: AtomicUsize,
     fewer: Notify,
@@ -322,7 +335,7 @@ impl Default for Users {
 }
 
 impl Users {
-    fn shard(&self, account: &BareJid) -> MutexGuard<'_, HashMap<BareJid, Arc<User>>> {
+    fn shard(&self, account: &str) -> MutexGuard<'_, Shard> {
         let at = usize::try_from(self.hasher.hash_one(account) % SHARDS as u64).unwrap_or(0);
         match self.shards.get(at).or(self.shards.first()) {
             Some(shard) => shard.lock().unwrap_or_else(PoisonError::into_inner),
@@ -331,11 +344,14 @@ impl Users {
     }
     /// The account, if it has a session.
     pub fn user(&self, account: &BareJid) -> Option<Arc<User>> {
+        self.by_text(account.as_str())
+    }
+    fn by_text(&self, account: &str) -> Option<Arc<User>> {
         self.shard(account).get(account).cloned()
     }
     /// A session by its address.
     pub fn session(&self, jid: &FullJid) -> Option<Arc<Session>> {
-        self.user(&jid.to_bare())?.session(jid.resource().as_str())
+        self.by_text(bare(jid))?.session(jid.resource().as_str())
     }
     /// Sessions of an account; none when nobody is there.
     pub fn sessions(&self, account: &BareJid) -> Vec<Arc<Session>> {
@@ -344,8 +360,8 @@ impl Users {
     /// Binds; an older session of the same resource gives way (RFC 6120 section 7.7.2.2, `conflict`).
     pub fn bind(&self, session: &Arc<Session>, max_resources: usize) -> Binding {
         let account = session.jid.to_bare();
-        let mut shard = self.shard(&account);
-        let user = shard.entry(account).or_default().clone();
+        let mut shard = self.shard(account.as_str());
+        let user = shard.entry(account.as_str().into()).or_insert_with(|| Arc::new(User::new(account))).clone();
         let mut sessions = user.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let same = sessions.iter().position(|s| s.jid.resource() == session.jid.resource());
         // A session that only waits for its client to come back makes room, the oldest first.
@@ -382,19 +398,17 @@ impl Users {
     pub fn unbind(&self, session: &Arc<Session>) {
         let account = session.jid.to_bare();
         self.leaving.begin(&account);
-        let mut shard = self.shard(&account);
-        let Some(user) = shard.get(&account).cloned() else { return };
+        let mut shard = self.shard(account.as_str());
+        let Some(user) = shard.get(account.as_str()).cloned() else { return };
         let mut sessions = user.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|s| !Arc::ptr_eq(s, session));
         if sessions.is_empty() {
-            shard.remove(&account);
+            shard.remove(account.as_str());
         }
     }
     /// All sessions of the server.
     pub fn all(&self) -> Vec<Arc<Session>> {
-        let shard = |s: &Mutex<HashMap<BareJid, Arc<User>>>| {
-            s.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>()
-        };
+        let shard = |s: &Mutex<Shard>| s.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>();
         self.shards.iter().flat_map(shard).flat_map(|user| user.sessions()).collect()
     }
 }

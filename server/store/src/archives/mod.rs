@@ -16,7 +16,7 @@ use crate::{
     owners::{self, Owner},
     retention::{Retention, seconds},
     retract,
-    seal::{Place, day_of},
+    seal::{Day, Place, day_of},
     sql,
     unit::Operation,
     vault::Vault,
@@ -94,18 +94,51 @@ impl Archives {
     }
 }
 
-/// Reads a row that begins with the columns `position id day stamp segment kept sealed`; `None` when its key is gone.
+/// A row as the table has it.
+pub(crate) struct SealedRow {
+    pub(crate) position: i64,
+    pub(crate) id: StanzaId,
+    pub(crate) day: Day,
+    pub(crate) stamp: UnixSeconds,
+    pub(crate) segment: Vec<u8>,
+    pub(crate) kept: bool,
+    pub(crate) sealed: Vec<u8>,
+}
+
+impl SealedRow {
+    /// Of a row that begins with the columns `position id day stamp segment kept sealed`.
+    pub(crate) fn of(row: &Row) -> Stored<Self> {
+        Ok(Self {
+            position: read(row.int(0))?,
+            id: id_of(row)?,
+            day: read(row.int(2))?,
+            stamp: read(row.int(3))?,
+            segment: read(row.bytes(4))?,
+            kept: read(row.int(5))? != 0,
+            sealed: read(row.bytes(6))?,
+        })
+    }
+    /// `None` when its key is gone.
+    pub(crate) fn open(self, vault: &Vault, owner: &BareJid) -> Stored<Option<ArchiveRow>> {
+        let Self { position, id, day, stamp, segment, kept, sealed } = self;
+        let text = id.to_string();
+        let place = Place { owner, segment: &segment, id: &text, position, stamp };
+        let Some(message) = vault.open(&place, day, sealed)? else { return Ok(None) };
+        Ok(Some(ArchiveRow { position, id, stamp, kept, message }))
+    }
+}
+
+/// See [`SealedRow`].
 pub(crate) fn open_row(vault: &Vault, owner: &BareJid, row: &Row) -> Stored<Option<ArchiveRow>> {
-    let (position, day, stamp) = (read(row.int(0))?, read(row.int(2))?, read(row.int(3))?);
-    let id = id_of(row)?;
-    let (text, segment) = (id.to_string(), read(row.bytes(4))?);
-    let place = Place { owner, segment: &segment, id: &text, position, stamp };
-    let Some(message) = vault.open(&place, day, read(row.bytes(6))?)? else { return Ok(None) };
-    Ok(Some(ArchiveRow { position, id, stamp, kept: read(row.int(5))? != 0, message }))
+    SealedRow::of(row)?.open(vault, owner)
 }
 
 fn id_of(row: &Row) -> Stored<StanzaId> {
-    read(row.bytes(1))?.try_into().map(StanzaId).map_err(|_| StoreError::Corrupt("the id of a row"))
+    stanza_id(&read(row.bytes(1))?)
+}
+
+fn stanza_id(bytes: &[u8]) -> Stored<StanzaId> {
+    bytes.try_into().map(StanzaId).map_err(|_| StoreError::Corrupt("the id of a row"))
 }
 
 struct Release {

@@ -1,8 +1,8 @@
 //! Pages of archives (XEP-0313 section 4, XEP-0059). Nothing of a row's content is parsed.
 
-use super::{Archives, id_of, open_row};
+use super::{Archives, SealedRow, stanza_id};
 use crate::{
-    engine::{Row, Sql, Value},
+    engine::{Sql, Value},
     open::read,
     seal::{Day, day_of},
     sql,
@@ -10,12 +10,15 @@ use crate::{
 use bocage_api::{
     archive::{ArchivePage, ArchiveQuery, Bound, MAX_IDS, MAX_PAGE, Part, StanzaId},
     clock::UnixSeconds,
-    store::Stored,
+    store::{StoreError, Stored},
 };
+use data_encoding::HEXLOWER_PERMISSIVE;
 use jid::BareJid;
 
 /// A result is counted up to here; beyond it only who asks for nothing but the count gets one.
 const CHEAP_COUNT: i64 = 1000;
+/// Rows read at once: a bound to what is in memory, and more than most pages hold.
+const CHUNK: usize = 64;
 
 /// The conditions of a query, as the statements take them.
 struct Filter {
@@ -30,6 +33,10 @@ struct Filter {
 }
 
 impl Filter {
+    /// Asks for nothing that the index of pages does not hold.
+    fn is_open(&self) -> bool {
+        self.with_bare.is_none() && self.with_full.is_none() && self.ids.is_none()
+    }
     fn values<'a>(&'a self, rest: &[Value<'a>]) -> Vec<Value<'a>> {
         let mut values = vec![
             self.owner.into(),
@@ -141,19 +148,18 @@ impl Archives {
         let backward = paged.is_backward();
         loop {
             // One more than wanted says whether there is more.
-            let wanted = limit - page.rows.len() + 1;
+            let wanted = (limit - page.rows.len() + 1).min(CHUNK);
             let rows = self.raw_rows(&paged, wanted).await?;
-            for row in &rows {
-                let position = read(row.int(0))?;
+            let all_read = rows.len() < wanted;
+            for row in rows {
                 if page.rows.len() == limit {
                     break;
                 }
                 let bound = if backward { &mut paged.before } else { &mut paged.after };
-                *bound = position;
-                page.rows.extend(open_row(&self.vault, owner, row)?);
+                *bound = row.position;
+                page.rows.extend(row.open(&self.vault, owner)?);
             }
             paged.offset = 0;
-            let all_read = rows.len() < wanted;
             if all_read || page.rows.len() == limit {
                 page.complete = all_read;
                 break;
@@ -165,21 +171,35 @@ impl Archives {
         Ok(page)
     }
 
-    async fn raw_rows(&self, paged: &Paged<'_>, limit: usize) -> Stored<Vec<Row>> {
+    async fn raw_rows(&self, paged: &Paged<'_>, limit: usize) -> Stored<Vec<SealedRow>> {
         let rest = [i64::try_from(limit).unwrap_or(i64::MAX).into(), paged.offset.into()];
         let mut values = paged.filter.values(&rest);
         for (value, bound) in values.iter_mut().skip(1).zip([paged.after, paged.before]) {
             *value = bound.into();
         }
-        read(self.readers.rows(paged.statement, &values).await)
+        let rows = read(self.readers.rows(paged.statement, &values).await)?;
+        let mut found = unpack(&read(rows.first().map(|row| row.text(0)).transpose())?.unwrap_or_default())?;
+        // Aggregates promise no order.
+        found.sort_unstable_by_key(|row| row.position);
+        if paged.is_backward() {
+            found.reverse();
+        }
+        Ok(found)
     }
 
     async fn count(&self, filter: &Filter, limit: i64) -> Stored<i64> {
-        let rows = read(self.readers.rows(&sql::COUNT_PAGE, &filter.values(&[limit.into()])).await)?;
+        let rows = if filter.is_open() {
+            let values = [filter.owner, filter.after, filter.before, filter.start, filter.end, limit].map(Value::from);
+            self.readers.rows(&sql::COUNT_ALL, &values).await
+        } else {
+            self.readers.rows(&sql::COUNT_PAGE, &filter.values(&[limit.into()])).await
+        };
+        let rows = read(rows)?;
         Ok(read(rows.first().map(|row| row.int(0)).transpose())?.unwrap_or_default())
     }
 
-    /// Says how many there are and where the page stands, where that costs little.
+    /// Says how many there are and where the page stands, where that costs little: who goes on from a row was told how
+    /// many there are when they began.
     async fn measure(&self, filter: &Filter, page: &mut ArchivePage, part: Part) -> Stored<()> {
         let rows = page.rows.len() as u64;
         page.index = match part {
@@ -189,10 +209,11 @@ impl Archives {
         };
         page.count = match part {
             Part::First | Part::Last if page.complete => Some(rows),
-            _ => {
+            Part::First | Part::Last | Part::Index(_) => {
                 let count = self.count(filter, CHEAP_COUNT + 1).await?;
                 u64::try_from(count).ok().filter(|_| count <= CHEAP_COUNT)
             }
+            Part::After(_) | Part::Before(_) => None,
         };
         if let (Part::Last, Some(count)) = (part, page.count) {
             page.index = Some(count.saturating_sub(rows));
@@ -208,14 +229,28 @@ impl Archives {
         for part in [Part::First, Part::Last] {
             let Found::All(paged) = self.paged(&filter, floor, part).await? else { return Ok(None) };
             let rows = self.raw_rows(&paged, 1).await?;
-            ends.extend(rows.first().map(bound).transpose()?);
+            ends.extend(rows.first().map(bound));
         }
         Ok(ends.first().copied().zip(ends.last().copied()))
     }
 }
 
-fn bound(row: &Row) -> Stored<Bound> {
-    Ok(Bound { id: id_of(row)?, stamp: read(row.int(3))? })
+fn bound(row: &SealedRow) -> Bound {
+    Bound { id: row.id, stamp: row.stamp }
+}
+
+/// Columns as the statements of pages pack them.
+type Packed<'a> = (i64, &'a str, Day, UnixSeconds, &'a str, i64, &'a str);
+
+fn unpack(json: &str) -> Stored<Vec<SealedRow>> {
+    const DAMAGED: StoreError = StoreError::Corrupt("a page of an archive");
+    let rows: Vec<Packed<'_>> = serde_json::from_str(json).map_err(|_| DAMAGED)?;
+    let bytes = |text: &str| HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| DAMAGED);
+    let row = |(position, id, day, stamp, segment, kept, sealed): Packed<'_>| {
+        let id = stanza_id(&bytes(id)?)?;
+        Ok(SealedRow { position, id, day, stamp, segment: bytes(segment)?, kept: kept != 0, sealed: bytes(sealed)? })
+    };
+    rows.into_iter().map(row).collect()
 }
 
 /// A query that no missing row can spoil.

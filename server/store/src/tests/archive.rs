@@ -61,7 +61,8 @@ async fn pages_run_in_both_directions_and_say_when_they_end() {
                 (expected.to_vec(), complete),
                 "{query:?}"
             );
-            assert_eq!(page.count, Some(10), "{query:?}");
+            let goes_on = matches!(query.part, Part::After(_) | Part::Before(_));
+            assert_eq!(page.count, (!goes_on).then_some(10), "{query:?}");
         }
         assert_eq!(page(&stores, part(Part::Last, 3)).await.unwrap().index, Some(7));
         let count = page(&stores, part(Part::First, 0)).await.unwrap();
