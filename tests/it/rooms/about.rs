@@ -77,18 +77,18 @@ async fn h26_who_is_outside_asks_about_occupants_in_vain() {
     }
 }
 
-/// The codes of a notice about the configuration: one message for each (section 10.2.1).
-fn code(stanza: &Element) -> Option<u16> {
-    let user = stanza.get_child("x", "http://jabber.org/protocol/muc#user").filter(|_| stanza.name() == "message")?;
-    let codes: Vec<_> = user.children().collect();
-    assert_eq!(codes.iter().map(|el| el.name()).collect::<Vec<_>>(), ["status"], "nothing but a code: {stanza:?}");
-    codes[0].attr("code")?.parse().ok()
+/// The codes of a notice about the configuration, which holds nothing else (section 10.2.1).
+fn notice(stanza: &Element) -> Vec<u16> {
+    let user = stanza.get_child("x", "http://jabber.org/protocol/muc#user").filter(|_| stanza.name() == "message");
+    let said: Vec<_> = user.iter().flat_map(|user| user.children()).collect();
+    assert!(said.iter().all(|el| el.name() == "status"), "nothing but codes: {stanza:?}");
+    said.iter().map(|status| status.attr("code").unwrap().parse().unwrap()).collect()
 }
 
 async fn told_of(owner: &mut Person, other: &mut Person, room: &str, fields: &[(&str, &str)]) -> Vec<u16> {
     owner.ask("set", room, &form(fields)).await;
     super::say(owner, room, "<body>mark</body>").await;
-    super::heard_up_to(other, "mark").await.iter().filter_map(code).collect()
+    super::heard_up_to(other, "mark").await.iter().flat_map(notice).collect()
 }
 
 #[tokio::test]

@@ -96,6 +96,8 @@ async fn h27_what_is_said_to_who_is_gone_waits_for_their_return() {
     }
     romeo.settle().await;
     enter(&mut other, &garden, "j").await;
+    // Who sees addresses sees where she is now.
+    assert_eq!(super::item(&shown(&mut romeo, &occupant).await).attr("jid"), Some(other.jid.as_str()));
     for words in ["one", "two"] {
         let got = other.until(|s| !text(s).is_empty()).await;
         assert_eq!((text(&got).as_str(), got.attr("from")), (words, Some(format!("{garden}/r").as_str())));

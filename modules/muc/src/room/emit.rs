@@ -158,6 +158,17 @@ impl Room {
         self.tell(env, gone, seats);
     }
 
+    /// Who sees addresses learns that it is another one now; for all others nothing happened (H27).
+    pub(super) fn show_address(&mut self, env: &Env, key: &NickKey) {
+        let Some(occupant) = self.occupants.get(key) else { return };
+        let shown = self.is_broadcast(occupant.role);
+        let viewers = self.occupants.values().filter(|viewer| self.sees(viewer) == Sees::Addresses);
+        let viewers = viewers.filter(|viewer| viewer.nick != occupant.nick && (shown || viewer.is_moderator()));
+        let seats: Vec<_> = viewers.flat_map(|viewer| viewer.seats.iter().cloned()).collect();
+        let stanza = self.presence(occupant, &Notice::default(), Sees::Addresses, Audience::Others);
+        self.tell(env, stanza, seats);
+    }
+
     /// Everybody else as they are now, to one session: pointers where others were shown the same before.
     pub(super) fn introduce(&mut self, env: &Env, seat: &Arc<FullJid>, key: &NickKey) {
         let Some(viewer) = self.occupants.get(key) else { return };

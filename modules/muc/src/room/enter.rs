@@ -34,12 +34,15 @@ impl Room {
             return Err(error);
         }
         let key = NickKey::of(nick.as_str());
+        let returns = self.is_held(&key);
         let (codes, changed) = self.sit_down(env, (seat.clone(), who), (key.clone(), nick), stanza.clone());
         let seat = Arc::new(seat);
         self.introduce(env, &seat, &key);
         // One more session of somebody who is seen already is nothing to see.
         if changed {
             self.show_to_others(env, &key, &super::emit::Notice::default());
+        } else if returns {
+            self.show_address(env, &key);
         }
         self.welcome(env, &seat, &key, (stanza.id, codes, created));
         self.send_history(env, &seat, &join);

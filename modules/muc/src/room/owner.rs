@@ -146,12 +146,13 @@ impl Room {
         if explained != *now {
             codes.push(104);
         }
-        let everybody = self.everybody();
-        for code in codes {
-            let user = Element::builder("x", ns::MUC_USER).append(xml::status(code)).build();
-            let stanza = xml::stanza(Kind::Message(MessageType::Groupchat), self.me.clone(), [user]);
-            self.tell(env, stanza, everybody.clone());
+        if codes.is_empty() {
+            return;
         }
+        let user = Element::builder("x", ns::MUC_USER).append_all(codes.into_iter().map(xml::status)).build();
+        let stanza = xml::stanza(Kind::Message(MessageType::Groupchat), self.me.clone(), [user]);
+        let everybody = self.everybody();
+        self.tell(env, stanza, everybody);
     }
 
     /// What was shown under another configuration is not shown again as it was.
