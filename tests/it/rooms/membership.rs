@@ -90,6 +90,29 @@ async fn requests_wait_for_admins_and_are_off_at_first() {
     assert_eq!(listed(&mut romeo, &garden, "member").await, [village.bare("juliet")]);
 }
 
+/// Section 9.5: in a members-only room, an invitation makes a member; of admins, and of members where the owner says so.
+#[tokio::test]
+async fn members_bring_others_in_where_the_owner_lets_them() {
+    let village = village(&["romeo", "juliet", "paris"]).await;
+    let (mut romeo, mut juliet) = (Person::online(&village, "romeo").await, Person::online(&village, "juliet").await);
+    let mut paris = Person::online(&village, "paris").await;
+    let garden = room("garden");
+    found(&mut romeo, &garden, "r", &[MEMBERS]).await;
+    romeo.ask("set", &garden, &super::admin(&format!("affiliation='member' jid='{}'", village.bare("juliet")), "")).await;
+    enter(&mut juliet, &garden, "j").await;
+    let invite = format!("<x xmlns='http://jabber.org/protocol/muc#user'><invite to='{}'/></x>", village.bare("paris"));
+    let invite = format!("<message to='{garden}' id='i'>{invite}</message>");
+    juliet.send(&invite).await;
+    assert_eq!(condition(&juliet.until(|s| s.attr("id") == Some("i")).await).0, "forbidden");
+    romeo.ask("set", &garden, &form(&[("muc#roomconfig_allowinvites", "1")])).await;
+    juliet.send(&invite).await;
+    let got = paris.until(|s| s.name() == "message" && s.attr("from") == Some(&garden)).await;
+    assert!(user(&got).children().any(|el| el.name() == "invite"), "{got:?}");
+    let seen = enter(&mut paris, &garden, "p").await;
+    let own = seen.iter().rfind(|s| s.name() == "presence").unwrap();
+    assert_eq!(item(own).attr("affiliation"), Some("member"));
+}
+
 /// In a room that sleeps, too.
 #[tokio::test]
 async fn h06_with_an_account_goes_what_it_asked_of_rooms() {

@@ -21,6 +21,7 @@ impl Room {
     pub(super) fn invite(&mut self, env: &Env, stanza: &Stanza, user: &Element, from: &Jid) -> Result<(), StanzaError> {
         let inviter = self.occupant_at(from).ok_or_else(StanzaError::not_acceptable)?;
         let (admin, by) = (inviter.affiliation >= Affiliation::Admin, inviter.bare.clone());
+        let adds = admin || (self.config().allow_invites && inviter.affiliation >= Affiliation::Member);
         let allowed = admin || inviter.is_moderator() || (self.config().allow_invites && inviter.role >= Role::Participant);
         if !allowed {
             return Err(StanzaError::forbidden());
@@ -37,7 +38,7 @@ impl Room {
             })
             .collect::<Result<_, StanzaError>>()?;
         for (who, reason) in invites {
-            self.let_in(env, &who, admin)?;
+            self.let_in(env, &who, adds)?;
             let password = self.config().password.clone();
             let message = self.invitation(stanza.id.clone(), (&name, &who), reason.as_deref(), password.as_deref());
             self.remember_invited(&who, &by);
@@ -46,15 +47,16 @@ impl Room {
         Ok(())
     }
 
-    /// Section 7.8.2: who invites into a members-only room makes a member of them; only admins may.
-    fn let_in(&mut self, env: &Env, who: &BareJid, admin: bool) -> Result<(), StanzaError> {
+    /// Sections 7.8.2, 9.5: who invites into a members-only room makes a member of them. Admins may, and members where the
+    /// owner lets people invite.
+    fn let_in(&mut self, env: &Env, who: &BareJid, adds: bool) -> Result<(), StanzaError> {
         if self.affiliation(who) == Affiliation::Outcast {
             return Err(StanzaError::forbidden());
         }
         if !self.config().members_only || self.affiliation(who) >= Affiliation::Member {
             return Ok(());
         }
-        if !admin {
+        if !adds {
             return Err(StanzaError::forbidden());
         }
         self.has_room_for(who)?;
