@@ -1,6 +1,6 @@
 //! Servers, links and the resolver go away and come back.
 
-use crate::interop::pair::{Pair, Setup, none_is_lost, say, talk, talk_again};
+use crate::interop::pair::{Pair, Setup, none_is_lost, none_is_lost_on_return, say, talk, talk_again};
 use bocage_tests::{Person, soon};
 use std::time::Duration;
 
@@ -15,8 +15,7 @@ pub(in crate::interop) async fn the_far_one_dies_and_returns(setup: Setup) {
     pair.far.stop().await;
     let ids = write(&mut romeo, &pair.far.bare("juliet")).await;
     pair.far.start_again(&pair.world).await;
-    juliet = returned(&pair).await;
-    none_is_lost(&mut romeo, &mut juliet, &ids).await;
+    juliet = none_is_lost_on_return(&mut romeo, async || returned(&pair).await, &ids).await;
     talk_again(&mut romeo, &mut juliet).await;
     pair.links_are_sealed();
 }
@@ -50,8 +49,7 @@ pub(in crate::interop) async fn the_far_one_dies_with_what_it_was_sent(setup: Se
     .await;
     pair.far.stop().await;
     pair.far.start_again(&pair.world).await;
-    juliet = returned(&pair).await;
-    none_is_lost(&mut romeo, &mut juliet, &ids).await;
+    juliet = none_is_lost_on_return(&mut romeo, async || returned(&pair).await, &ids).await;
     talk_again(&mut romeo, &mut juliet).await;
     pair.links_are_sealed();
 }
