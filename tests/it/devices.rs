@@ -20,6 +20,12 @@ fn inside(message: &minidom::Element) -> Option<(String, minidom::Element)> {
     Some((wrapper.name().to_owned(), message.clone()))
 }
 
+/// The name of the newest row in somebody's archive.
+async fn last(village: &Village, name: &str) -> String {
+    let owner = village.bare(name).parse().unwrap();
+    village.running.stores().archive.bounds(&owner).await.unwrap().expect("rows").1.id.to_string()
+}
+
 #[tokio::test]
 async fn other_devices_get_what_one_sends_and_gets_once() {
     let village = Village::of(&["alice", "bob"]).await;
@@ -44,6 +50,12 @@ async fn other_devices_get_what_one_sends_and_gets_once() {
     for device in [&mut desk, &mut silent] {
         let (direction, message) = inside(&device.message().await).expect("a copy");
         assert_eq!((direction.as_str(), text(&message).as_str()), ("sent", "from the phone"));
+        let named = message.get_child("stanza-id", "urn:xmpp:sid:0").expect("its name in the archive of bob");
+        assert_eq!(
+            (named.attr("by"), named.attr("id")),
+            (Some("bob@village.example"), Some(last(&village, "bob").await.as_str()))
+        );
+        assert_eq!(message.children().filter(|child| child.name() == "stanza-id").count(), 1, "and no other");
         assert_eq!(message.attr("from"), Some(phone.jid.to_string().as_str()));
     }
     alice.send(&format!("<message to='{}' type='chat'><body>end</body></message>", phone.jid)).await;

@@ -106,6 +106,34 @@ async def test_contacts_do_not_see_a_short_loss(server, clients):
     assert [p for p in watcher.seen() if p["from"] == bob.boundjid] == []
 
 
+@pytest.mark.parametrize("resumed_before", [False, True])
+@pytest.mark.parametrize("policy", ["always", "never"])
+async def test_what_was_acknowledged_outlives_a_sigkill_beside_a_session_that_sleeps(
+    own_server, clients, policy, resumed_before
+):
+    """The sender has the acknowledgement; the receiver's connection is gone, and then the server is."""
+    server = own_server
+    with server.config.open("a") as config:
+        config.write(f'[modules.mam]\ndefault_policy = "{policy}"\n')
+    server.add_accounts(2)
+    first, second = server.account(), server.account()
+    server.start()
+    alice, bob = await resumable(clients, server, first), await resumable(clients, server, second)
+    await cut(bob)
+    if resumed_before:
+        await resume(bob, server)
+        await cut(bob)
+    for number in range(30):
+        alice.say(second[0], str(number))
+    await acknowledged(alice)
+    server.stop(signal.SIGKILL)
+    server.start()
+    again = await clients.online(server, second)
+    assert [(await again.message())["body"] for _ in range(30)] == [str(number) for number in range(30)]
+    again.say(second[0], "end")
+    assert (await again.message())["body"] == "end", "nothing comes twice"
+
+
 async def test_a_session_that_sleeps_is_ended_by_the_operator(server, clients):
     account = server.account()
     bob = await resumable(clients, server, account)

@@ -330,6 +330,8 @@ pub trait Archive: Send + Sync {
     fn hold(&self, owner: &BareJid, id: StanzaId, limit: usize) -> BoxFuture<'_, Stored<bool>>;
     /// The rows at these positions reached the owner: those that no archive keeps are deleted.
     fn release(&self, owner: &BareJid, positions: Vec<i64>) -> BoxFuture<'_, Stored<()>>;
+    /// The same of rows by their names.
+    fn release_ids(&self, owner: &BareJid, ids: Vec<StanzaId>) -> BoxFuture<'_, Stored<()>>;
     /// The owner reads the archive: what it keeps need not be delivered besides.
     fn release_kept(&self, owner: &BareJid) -> BoxFuture<'_, Stored<()>>;
     /// Replaces a row by a tombstone; `false` when it is not there. Its position, stamp and end stay.

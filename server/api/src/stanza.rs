@@ -361,6 +361,8 @@ pub struct Frozen {
     pub tree: Option<Box<Element>>,
     /// Its name in the archive of the account that it is for, where that has it.
     pub archived: Option<StanzaId>,
+    /// Its row among the messages that wait for that account, where it has one: who gets it releases that.
+    pub waits: Option<StanzaId>,
 }
 
 impl Frozen {

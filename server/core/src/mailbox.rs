@@ -3,7 +3,7 @@
 //! Above the soft mark the *sender's* read arm pauses for a while ([`Posted::Pressure`]); at the hard bound the
 //! session is cut and its stanzas take the undeliverable path. One process-wide [`Budget`] bounds all of them.
 
-use bocage_api::Frozen;
+use bocage_api::{Frozen, archive::StanzaId};
 use std::{
     collections::VecDeque,
     sync::{
@@ -54,6 +54,18 @@ pub struct Mail {
     pub address: Address,
 }
 
+impl Mail {
+    /// Is it the message with this row?
+    pub(crate) fn is_row(&self, id: StanzaId) -> bool {
+        is_row(&self.stanza, id)
+    }
+}
+
+/// Is it the message with this row?
+pub(crate) fn is_row(stanza: &Frozen, id: StanzaId) -> bool {
+    stanza.waits == Some(id) || stanza.archived == Some(id)
+}
+
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Posted {
@@ -61,6 +73,15 @@ pub enum Posted {
     Queued,
     /// Queued above the soft mark: slow down.
     Pressure,
+}
+
+/// How a session gets what waits in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is in the mailbox.
+    Posted,
+    /// It was asked to look at what is held.
+    Asked,
 }
 
 /// Why a delivery failed; the mail is given back.
@@ -139,8 +160,28 @@ impl Mailbox {
     /// # Errors
     /// [`Refused`] gives the mail back.
     pub fn post(&self, mail: Mail) -> Result<Posted, Refused> {
-        let cost = mail.stanza.cost();
+        self.push(self.queue(), mail)
+    }
+    /// Delivers what waits in the store as well: to a session that sleeps, or that does not `look` there. One that does is
+    /// asked to, and [`Stored::Asked`] says so; it cannot fall asleep or wake in between.
+    ///
+    /// # Errors
+    /// [`Refused`] gives the mail back.
+    pub fn post_stored(&self, mail: Mail, looks: bool) -> Result<Stored, Refused> {
         let mut queue = self.queue();
+        if looks && !queue.asleep && !queue.closed {
+            queue.flush_held = true;
+            let reader = queue.reader.take();
+            drop(queue);
+            if let Some(reader) = reader {
+                reader.wake();
+            }
+            return Ok(Stored::Asked);
+        }
+        self.push(queue, mail).map(|_| Stored::Posted)
+    }
+    fn push(&self, mut queue: MutexGuard<'_, Queue>, mail: Mail) -> Result<Posted, Refused> {
+        let cost = mail.stanza.cost();
         if queue.closed {
             return Err(Refused::Closed(mail));
         }
@@ -224,6 +265,20 @@ impl Mailbox {
             _ => queue.reader = Some(cx.waker().clone()),
         }
         Poll::Pending
+    }
+    /// Is a message with this row among what waits?
+    pub fn has_row(&self, id: StanzaId) -> bool {
+        self.queue().mail.iter().any(|mail| mail.is_row(id))
+    }
+    /// What waits, oldest first.
+    pub fn waiting(&self) -> Vec<Arc<Frozen>> {
+        self.queue().mail.iter().map(|mail| mail.stanza.clone()).collect()
+    }
+    /// This one, if it still waits, has a row by now.
+    pub fn exchange(&self, old: &Arc<Frozen>, new: &Arc<Frozen>) {
+        if let Some(mail) = self.queue().mail.iter_mut().find(|mail| Arc::ptr_eq(&mail.stanza, old)) {
+            mail.stanza = new.clone();
+        }
     }
     /// Resolves when the queue has shrunk well below the soft mark.
     pub async fn drained(&self) {

@@ -29,7 +29,7 @@ pub fn freeze(stanza: Stanza, tree: Tree) -> Frozen {
     let children = body(&mut tail, &el, kind.name());
     let traits = Traits::of(&el);
     let tree = (tree == Tree::Keep).then(|| Box::new(el));
-    Frozen { kind, from, to, id, lang, tail: tail.into_boxed_slice(), children, traits, tree, archived: None }
+    Frozen { kind, from, to, id, lang, tail: tail.into_boxed_slice(), children, traits, tree, archived: None, waits: None }
 }
 
 /// [`freeze`] for what only travels.
@@ -138,6 +138,7 @@ pub fn carbon((element, owner): (&str, BareJid), message: &Frozen) -> Frozen {
         traits: message.traits.copied(),
         tree: None,
         archived: None,
+        waits: None,
     }
 }
 
@@ -192,6 +193,7 @@ pub fn thaw(row: ArchiveRow, owner: &BareJid) -> Frozen {
         traits: Traits::readable(),
         tree: None,
         archived: row.kept.then_some(row.id),
+        waits: None,
     }
 }
 

@@ -172,6 +172,16 @@ statements! {
         "DELETE FROM archive WHERE kept = 0 AND held = 0 AND owner = $1 \
             AND position IN (SELECT jsonb_array_elements_text($2::text::jsonb)::bigint)",
     );
+    RELEASE_IDS = each(
+        "UPDATE archive SET held = 0 WHERE held = 1 AND owner = $1 AND id IN (SELECT unhex(value) FROM json_each($2))",
+        "UPDATE archive SET held = 0 WHERE held = 1 AND owner = $1 \
+            AND id IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS jsonb)), 'hex'))",
+    );
+    DELETE_RELEASED_IDS = each(
+        "DELETE FROM archive WHERE kept = 0 AND held = 0 AND owner = $1 AND id IN (SELECT unhex(value) FROM json_each($2))",
+        "DELETE FROM archive WHERE kept = 0 AND held = 0 AND owner = $1 \
+            AND id IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS jsonb)), 'hex'))",
+    );
     OLDEST = shared("SELECT position, stamp FROM archive WHERE owner = $1 ORDER BY position LIMIT CAST($2 AS BIGINT)");
     OLDEST_HELD = shared("SELECT position, stamp FROM archive WHERE owner = $1 AND held = 1 ORDER BY position LIMIT CAST($2 AS BIGINT)");
     WAITING_SINCE = shared("SELECT owner, MIN(day) FROM archive WHERE held = 1 GROUP BY owner");

@@ -54,6 +54,7 @@ impl ArchiveRow {
             traits: crate::Traits::readable().copied(),
             tree: None,
             archived: None,
+            waits: None,
         }
     }
 }

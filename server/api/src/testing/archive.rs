@@ -205,6 +205,14 @@ impl Archive for MemoryArchive {
         rows.retain(|(_, entry)| entry.kept || entry.held.is_some());
         ready(Ok(()))
     }
+    fn release_ids(&self, owner: &BareJid, ids: Vec<StanzaId>) -> BoxFuture<'_, Stored<()>> {
+        let mut rows = self.locked();
+        for (_, entry) in rows.iter_mut().filter(|(_, entry)| entry.owner == *owner && ids.contains(&entry.id)) {
+            entry.held = None;
+        }
+        rows.retain(|(_, entry)| entry.kept || entry.held.is_some());
+        ready(Ok(()))
+    }
     fn release_kept(&self, owner: &BareJid) -> BoxFuture<'_, Stored<()>> {
         let mut rows = self.locked();
         rows.iter_mut().filter(|(_, entry)| entry.owner == *owner && entry.kept).for_each(|(_, entry)| entry.held = None);

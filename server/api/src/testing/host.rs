@@ -62,7 +62,19 @@ fn frozen(stanza: Stanza) -> Frozen {
     let children = 0..tail.len();
     let Stanza { kind, from, to, id, lang, el } = stanza;
     let traits = crate::Traits::of(&el);
-    Frozen { kind, from, to, id, lang, tail: tail.into(), children, traits, tree: Some(Box::new(el)), archived: None }
+    Frozen {
+        kind,
+        from,
+        to,
+        id,
+        lang,
+        tail: tail.into(),
+        children,
+        traits,
+        tree: Some(Box::new(el)),
+        archived: None,
+        waits: None,
+    }
 }
 
 /// Everything that a module can be given.

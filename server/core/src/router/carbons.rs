@@ -4,7 +4,9 @@
 use super::{Router, Session};
 use crate::{mailbox::Address, wire};
 use bocage_api::{
-    Entity, Frozen, Stanza, Traits, ns,
+    Entity, Frozen, Stanza, Traits,
+    archive::StanzaId,
+    ns,
     stanza::{IqType, Kind, MessageType},
 };
 use jid::{BareJid, Jid};
@@ -56,6 +58,25 @@ pub(crate) fn is_eligible(direction: Direction, kind: MessageType, (from, traits
     kind == MessageType::Chat || traits.is_im() || traits.invites() || (kind == MessageType::Normal && traits.has_body())
 }
 
+/// Copies of a message that an account sends, and who gets them.
+pub(super) struct SentTo {
+    session: Arc<Session>,
+    others: Vec<Arc<Session>>,
+    copy: Arc<Frozen>,
+    /// Of what an error that answers it would name.
+    hash: Option<u64>,
+}
+
+impl SentTo {
+    /// Gives them.
+    pub(super) fn give(self) {
+        if let (Some(hash), Some(user)) = (self.hash, self.session.user()) {
+            user.sent.remember(hash);
+        }
+        give(&self.others, &self.copy);
+    }
+}
+
 impl Router {
     /// Does a client ask for copies, or for no more (sections 4 and 5)? The answer, if so. Asking twice is no mistake.
     pub(super) fn copies_asked(&self, entity: &Entity, stanza: &Stanza) -> Option<Stanza> {
@@ -71,24 +92,58 @@ impl Router {
         Some(stanza.result(None))
     }
 
-    /// A client sends a message: copies for the other devices of its account.
+    /// A client sends a message: copies for the other devices of its account, unless they are made when it is recorded.
     pub(crate) fn copy_sent(&self, session: &Arc<Session>, stanza: &Stanza) {
         let Kind::Message(kind) = stanza.kind else { return };
-        let owner = session.jid.to_bare();
+        if !self.is_recorded(kind, stanza.to.as_ref()) {
+            self.copy_unrecorded_of(session, kind, stanza);
+        }
+    }
+
+    /// The same of a message that is recorded as a rule, and is not.
+    pub(super) fn copy_unrecorded(&self, kind: MessageType, stanza: &Stanza) {
+        if self.is_recorded(kind, stanza.to.as_ref())
+            && let Some(session) = self.sender(stanza.from.as_ref())
+        {
+            self.copy_unrecorded_of(&session, kind, stanza);
+        }
+    }
+
+    fn copy_unrecorded_of(&self, session: &Arc<Session>, kind: MessageType, stanza: &Stanza) {
+        let Some(others) = self.copied_from(session, stanza.to.as_ref()) else { return };
+        if is_eligible(Direction::Sent, kind, (stanza.from.as_ref(), Traits::of(&stanza.el))) {
+            self.sent_copies(session, others, &wire::freeze_for_wire(stanza.clone())).give();
+        }
+    }
+
+    /// Copies of what a client sends, to be given when it is recorded. They have its name in the archive of the account, for
+    /// those devices alone (XEP-0313 section 5.1.3): by that they know it again.
+    pub(super) fn copies_when_recorded(&self, kind: MessageType, message: &Frozen, id: Option<StanzaId>) -> Option<SentTo> {
+        let session = self.sender(message.from.as_ref())?;
+        let others = self.copied_from(&session, message.to.as_ref())?;
+        if !is_eligible(Direction::Sent, kind, (message.from.as_ref(), message.traits)) {
+            return None;
+        }
+        let Some(id) = id else { return Some(self.sent_copies(&session, others, message)) };
+        let mut named = message.clone();
+        wire::add_stanza_id(&mut named, session.jid.to_bare().as_str(), id);
+        Some(self.sent_copies(&session, others, &named))
+    }
+
+    fn sent_copies(&self, session: &Arc<Session>, others: Vec<Arc<Session>>, message: &Frozen) -> SentTo {
+        let hash = message.to.as_ref().zip(message.id.as_deref()).map(|(to, id)| self.sent_hash(to, id));
+        SentTo { session: session.clone(), others, copy: copy(Direction::Sent, &session.jid.to_bare(), message), hash }
+    }
+
+    fn sender(&self, from: Option<&Jid>) -> Option<Arc<Session>> {
+        self.users.session(from?.try_as_full().ok()?)
+    }
+
+    /// The devices that get copies of what `session` sends to `to`, if there are any.
+    fn copied_from(&self, session: &Arc<Session>, to: Option<&Jid>) -> Option<Vec<Arc<Session>>> {
         // What one says to oneself reaches all devices as it is.
-        if stanza.to.as_ref().is_none_or(|to| to.to_bare() == owner) {
-            return;
-        }
-        let others = self.copied_sessions(session);
-        if others.is_empty() || !is_eligible(Direction::Sent, kind, (stanza.from.as_ref(), Traits::of(&stanza.el))) {
-            return;
-        }
-        let Some(user) = session.user() else { return };
-        if let (Some(id), Some(to)) = (&stanza.id, &stanza.to) {
-            user.sent.remember(self.sent_hash(to, id));
-        }
-        let frozen = wire::freeze_for_wire(stanza.clone());
-        give(&others, &copy(Direction::Sent, &owner, &frozen));
+        to.filter(|to| to.to_bare() != session.jid.to_bare())?;
+        Some(self.copied_sessions(session)).filter(|others| !others.is_empty())
     }
 
     /// An error of this server's own for what `session` sent.

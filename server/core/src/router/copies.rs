@@ -53,6 +53,13 @@ impl Copies {
         let mut same = list.entries.iter().filter(|copied| copied.is(message));
         same.any(|copied| copied.takers.iter().any(|taker| std::ptr::eq(taker.as_ptr(), me)))
     }
+    /// Has a session of `here` that is awake, other than `me`, a copy?
+    pub(super) fn are_read(&self, message: &Arc<Frozen>, me: &Session, here: &[Arc<Session>]) -> bool {
+        let awake: Vec<_> = here.iter().filter(|s| !s.is_asleep() && !std::ptr::eq(&***s, me)).collect();
+        let list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut same = list.entries.iter().filter(|copied| copied.is(message));
+        same.any(|copied| copied.takers.iter().any(|taker| awake.iter().any(|s| std::ptr::eq(taker.as_ptr(), Arc::as_ptr(s)))))
+    }
     /// Has a session of `here`, other than `me`, a copy? The first one to hear no hands it on for all who ask later.
     pub(super) fn are_elsewhere(&self, message: &Arc<Frozen>, me: &Session, here: &[Arc<Session>]) -> bool {
         let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);

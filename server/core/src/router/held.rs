@@ -4,7 +4,10 @@
 //! meanwhile: so they arrive in the order in which they were sent.
 
 use super::Router;
-use bocage_api::store::{ArchiveRow, Stored};
+use bocage_api::{
+    archive::{ArchiveRow, StanzaId},
+    store::Stored,
+};
 use jid::BareJid;
 use std::{
     collections::HashMap,
@@ -15,7 +18,7 @@ use std::{
 };
 
 /// Messages that are handed out at once.
-const PAGE: usize = 50;
+pub(crate) const PAGE: usize = 50;
 
 /// Bounded by the messages that wait for commit and by the sessions that flush.
 #[derive(Default)]
@@ -121,6 +124,13 @@ impl Router {
     /// When that could not be stored: they will come again.
     pub async fn release(&self, owner: &BareJid, positions: Vec<i64>) -> Stored<()> {
         self.stores.archive.release(owner, positions).await
+    }
+    /// These were handed out otherwise.
+    ///
+    /// # Errors
+    /// When that could not be stored: they will come again.
+    pub async fn release_ids(&self, owner: &BareJid, ids: Vec<StanzaId>) -> Stored<()> {
+        self.stores.archive.release_ids(owner, ids).await
     }
     /// What the archive keeps is not handed out to who reads that.
     ///

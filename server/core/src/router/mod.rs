@@ -40,6 +40,7 @@ use bocage_api::{
 use bocage_sasl::{Moment, Tokens};
 pub(crate) use gates::Addressee;
 pub use held::FlushClaim;
+pub(crate) use held::PAGE as HELD_PAGE;
 pub use iq::{IqJob, ServiceJob};
 use jid::{BareJid, Jid};
 pub use ports::Ports;

@@ -4,10 +4,10 @@
 //! The sender reads on meanwhile; what it sends next stands behind this one in its own queue of commits, so that
 //! everything arrives in the order in which it was sent.
 
-use super::{Router, Step, held::Storing};
+use super::{Router, Session, Step, carbons::SentTo, held::Storing};
 use crate::{facts::Facts, plan::HostPlan, wire};
 use bocage_api::{
-    BoxFuture, Frozen, RecordView, Stanza, StanzaError,
+    BoxFuture, Frozen, Kind, RecordView, Stanza, StanzaError,
     archive::{Append, Appended, ArchiveEntry, ArchivedMessage, Party, StanzaId},
     stanza::MessageType,
     store::{StoreError, Stored},
@@ -22,6 +22,20 @@ pub(super) struct Draft {
     /// Its tree is there still.
     pub(super) frozen: Frozen,
     pub(super) facts: Arc<Facts>,
+}
+
+/// What is stored where it had to be, with the copies for its sender's devices.
+struct Recorded {
+    kind: MessageType,
+    to: Jid,
+    frozen: Arc<Frozen>,
+    sent: Option<SentTo>,
+}
+impl Recorded {
+    fn deliver(self, router: &Arc<Router>) -> Step {
+        self.sent.into_iter().for_each(SentTo::give);
+        router.deliver_message(self.kind, self.to, self.frozen)
+    }
 }
 
 /// What is to be stored of a message.
@@ -49,27 +63,30 @@ impl Router {
                 }));
             }
         };
-        let away = !self.is_present(&to);
+        let away = !self.is_awake(&to);
         let mut wishes = match self.recipient_wish(plan, (&owner, &facts), &frozen, away) {
             Ok(wishes) => wishes,
             Err(error) => return Step::bounce_frozen(&frozen, &error),
         };
-        if let Err(error) = self.sender_wish(sender, &frozen, &mut wishes) {
-            return Step::bounce_frozen(&frozen, &error);
-        }
+        let sent = match self.sender_wish(sender, &frozen, &mut wishes) {
+            Ok(id) => id,
+            Err(error) => return Step::bounce_frozen(&frozen, &error),
+        };
         frozen.tree = None;
-        let kept = wishes.entries.first().filter(|entry| wishes.recipient && entry.kept).map(|entry| entry.id);
-        if let Some(id) = kept {
-            wire::add_stanza_id(&mut frozen, owner.as_str(), id);
+        let sent = self.copies_when_recorded(kind, &frozen, sent);
+        let row = wishes.entries.first().filter(|_| wishes.recipient);
+        if let Some(row) = row.filter(|row| row.kept) {
+            wire::add_stanza_id(&mut frozen, owner.as_str(), row.id);
         }
-        let frozen = Arc::new(frozen);
+        frozen.waits = row.filter(|row| row.held.is_some()).map(|row| row.id);
+        let draft = Recorded { kind, to, frozen: Arc::new(frozen), sent };
         if wishes.entries.is_empty() {
-            return Step::Then(Box::new(move |router| router.deliver_message(kind, to, frozen)));
+            return Step::Then(Box::new(move |router| draft.deliver(router)));
         }
         // Only the recipient's archive tells whether the recipient had it before. What nobody takes comes back, and its
         // sender's archive has it all the same.
         let known = wishes.recipient;
-        let storing = (away && known).then(|| self.storing(owner));
+        let storing = draft.frozen.waits.map(|id| (id, self.storing(owner)));
         let appending = self.append(wishes.entries);
         let router = self.clone();
         Step::Commit(Box::pin(async move {
@@ -77,27 +94,23 @@ impl Router {
                 Ok(Appended::Resent) if !known => Ok(Appended::Stored),
                 other => other,
             };
-            router.recorded(stored, (kind, to, frozen), storing).await
+            router.recorded(stored, draft, storing).await
         }))
     }
 
-    async fn recorded(
-        self: Arc<Self>,
-        stored: Stored<Appended>,
-        (kind, to, frozen): (MessageType, Jid, Arc<Frozen>),
-        storing: Option<Storing>,
-    ) -> Step {
-        match stored {
-            Ok(Appended::Resent) => Step::Done,
-            Err(StoreError::Limit(_)) => Step::bounce_frozen(&frozen, &StanzaError::service_unavailable()),
-            Err(error) => Step::bounce_frozen(&frozen, &error.into()),
-            Ok(Appended::Stored) => match storing {
-                None => Step::Then(Box::new(move |router| router.deliver_message(kind, to, frozen))),
-                Some(storing) => {
-                    self.is_stored(storing.owner(), frozen).await;
-                    Step::Done
-                }
-            },
+    async fn recorded(self: Arc<Self>, stored: Stored<Appended>, draft: Recorded, storing: Option<(StanzaId, Storing)>) -> Step {
+        match (stored, storing) {
+            (Ok(Appended::Resent), _) => Step::Done,
+            (Err(StoreError::Limit(_)), _) => Step::bounce_frozen(&draft.frozen, &StanzaError::service_unavailable()),
+            (Err(error), _) => Step::bounce_frozen(&draft.frozen, &error.into()),
+            (Ok(Appended::Stored), None) => Step::Then(Box::new(move |router| draft.deliver(router))),
+            (Ok(Appended::Stored), Some((id, storing))) => {
+                let Recorded { frozen, sent, .. } = draft;
+                Step::Then(Box::new(move |router| {
+                    sent.into_iter().for_each(SentTo::give);
+                    router.hand_out(&storing, id, frozen)
+                }))
+            }
         }
     }
 
@@ -107,26 +120,51 @@ impl Router {
         Box::pin(async move { archive.append(Append { entries, once: true }).await })
     }
 
-    /// Somebody may have come while it was being stored; whoever tells the absent is told.
-    pub(super) async fn is_stored(&self, owner: &BareJid, frozen: Arc<Frozen>) {
+    /// It waits in the row `id`. In the turn of its sender, sessions that sleep get it, as they would find it when they come
+    /// back; who came while it was being stored looks there; whoever tells the absent is told.
+    pub(super) fn hand_out(self: &Arc<Self>, storing: &Storing, id: StanzaId, frozen: Arc<Frozen>) -> Step {
+        let owner = storing.owner();
         self.was_stored(owner);
-        self.wanting(owner).iter().for_each(|session| session.mailbox.flush_held());
-        if let Some(plan) = self.plans().accounts(owner.domain().as_str())
-            && let Err(error) = plan.take_undeliverable(owner, frozen).await
-        {
-            tracing::debug!(condition = ?error.condition, "what was stored was not told of");
+        let mut here = self.wanting(owner);
+        if let Some(session) = self.addressed(&frozen) {
+            here.retain(|other| !other.is_asleep() && !Arc::ptr_eq(other, &session));
+            here.push(session);
         }
+        let with_row = match here.first().filter(|_| frozen.waits.is_none()) {
+            Some(_) => Arc::new(Frozen { waits: Some(id), ..(*frozen).clone() }),
+            None => frozen,
+        };
+        let took: Vec<_> = here.iter().filter(|session| session.post_stored(&with_row)).collect();
+        took.iter().for_each(|session| self.wake(session, &with_row));
+        if !took.is_empty() {
+            self.copy_received(owner, &with_row, &here);
+            return Step::Done;
+        }
+        let (router, owner) = (self.clone(), owner.clone());
+        Step::Commit(Box::pin(async move {
+            if let Some(plan) = router.plans().accounts(owner.domain().as_str())
+                && let Err(error) = plan.take_undeliverable(&owner, with_row).await
+            {
+                tracing::debug!(condition = ?error.condition, "what was stored was not told of");
+            }
+            Step::Done
+        }))
     }
 
-    /// Would it reach a session now?
-    fn is_present(&self, to: &Jid) -> bool {
+    /// The session whose full JID it is addressed to.
+    pub(super) fn addressed(&self, frozen: &Frozen) -> Option<Arc<Session>> {
+        frozen.to.as_ref().and_then(|to| self.users.session(to.try_as_full().ok()?))
+    }
+
+    /// Would it reach a session now that has a connection?
+    pub(super) fn is_awake(&self, to: &Jid) -> bool {
         let owner = to.to_bare();
         let session = to.try_as_full().ok().and_then(|full| self.users.session(full));
         // A session that gets no held messages would not get this one either, were it stored behind them.
         if session.as_ref().is_none_or(|session| session.wants_messages()) && self.is_storing(&owner) {
             return false;
         }
-        session.is_some() || !self.wanting(&owner).is_empty()
+        session.is_some_and(|session| !session.is_asleep()) || self.wanting(&owner).iter().any(|other| !other.is_asleep())
     }
 
     /// The sender's facts, when the sender's archive is here; `Err` when they have to be loaded.
@@ -162,22 +200,25 @@ impl Router {
         Ok(Wishes { entries, recipient })
     }
 
+    /// The name of its row in the sender's archive, if that keeps it.
     fn sender_wish(
         &self,
         sender: Option<(BareJid, Arc<Facts>)>,
         frozen: &Frozen,
         wishes: &mut Wishes,
-    ) -> Result<(), StanzaError> {
-        let Some((owner, facts)) = sender else { return Ok(()) };
-        let (Some(to), plans) = (&frozen.to, self.plans()) else { return Ok(()) };
-        let Some(plan) = plans.accounts(owner.domain().as_str()).filter(|_| facts.exists) else { return Ok(()) };
+    ) -> Result<Option<StanzaId>, StanzaError> {
+        let Some((owner, facts)) = sender else { return Ok(None) };
+        let (Some(to), plans) = (&frozen.to, self.plans()) else { return Ok(None) };
+        let Some(plan) = plans.accounts(owner.domain().as_str()).filter(|_| facts.exists) else { return Ok(None) };
         // A message to oneself is in one archive, once.
         if to.to_bare() == owner || !wanted(plan, (&owner, &facts), to, frozen)? {
-            return Ok(());
+            return Ok(None);
         }
         let shared = wishes.entries.first().map(|entry| entry.message.clone());
-        wishes.entries.extend(self.entry(plan, (&owner, to), frozen, shared));
-        Ok(())
+        let entry = self.entry(plan, (&owner, to), frozen, shared);
+        let id = entry.as_ref().map(|entry| entry.id);
+        wishes.entries.extend(entry);
+        Ok(id)
     }
 
     /// A kept entry for `owner`.
@@ -230,20 +271,30 @@ impl Router {
             // Forgotten again at this very moment: it is not worth another round.
             Err(_) => Err(StanzaError::try_later()),
         };
-        if let Err(error) = wished {
-            return Step::bounce_frozen(&frozen, &error);
-        }
+        let id = match wished {
+            Ok(id) => id,
+            Err(error) => return Step::bounce_frozen(&frozen, &error),
+        };
         frozen.tree = None;
+        let sent = match frozen.kind {
+            Kind::Message(kind) => self.copies_when_recorded(kind, &frozen, id),
+            _ => None,
+        };
         let frozen = Arc::new(frozen);
+        let going = frozen.clone();
+        let go = move |router: &Arc<Self>| {
+            sent.into_iter().for_each(SentTo::give);
+            router.message_to_remote(going)
+        };
         if wishes.entries.is_empty() {
-            return Step::Then(Box::new(move |router| router.message_to_remote(frozen)));
+            return Step::Then(Box::new(go));
         }
-        let appending = self.append(wishes.entries);
+        let (appending, unstored) = (self.append(wishes.entries), frozen);
         Step::Commit(Box::pin(async move {
             match appending.await {
                 // Resent: it may have been lost between our archive and the other server.
-                Ok(_) => Step::Then(Box::new(move |router| router.message_to_remote(frozen))),
-                Err(error) => Step::bounce_frozen(&frozen, &error.into()),
+                Ok(_) => Step::Then(Box::new(go)),
+                Err(error) => Step::bounce_frozen(&unstored, &error.into()),
             }
         }))
     }

@@ -1,5 +1,7 @@
 //! What can go wrong between sessions that come and go, rosters that change, and messages under way.
 
+mod asleep;
+
 use super::*;
 use crate::{
     mailbox::{Address, More},

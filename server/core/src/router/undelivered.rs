@@ -42,7 +42,8 @@ impl Router {
     }
 
     fn hand_on(self: &Arc<Self>, session: &Session, frozen: Arc<Frozen>) -> Step {
-        if frozen.traits.is_copy() {
+        // What has a row is handed out from there.
+        if frozen.traits.is_copy() || frozen.waits.is_some() {
             return Step::Done;
         }
         match frozen.kind {

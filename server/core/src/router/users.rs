@@ -2,7 +2,7 @@
 
 use super::{carbons::SentCopies, copies::Copies, leaving::Leaving};
 use crate::{
-    mailbox::{Address, Budget, Mail, Mailbox, Posted, Refused},
+    mailbox::{Address, Budget, Mail, Mailbox, Posted, Refused, Stored},
     sm::Resumable,
 };
 use bocage_api::{BlockList, Frozen, bare};
@@ -141,6 +141,10 @@ impl Session {
     pub fn is_copied(&self, message: &Arc<Frozen>) -> bool {
         self.user.get().is_some_and(|user| user.copies.are_elsewhere(message, self, &user.sessions()))
     }
+    /// Has another session, which is awake, a copy of this message of ours?
+    pub(super) fn is_read_elsewhere(&self, message: &Arc<Frozen>) -> bool {
+        self.user.get().is_some_and(|user| user.copies.are_read(message, self, &user.sessions()))
+    }
     /// The last broadcast presence and its priority, while available.
     pub fn presence(&self) -> Option<(Arc<Frozen>, i8)> {
         let state = self.state();
@@ -242,6 +246,23 @@ impl Session {
     /// Why it was cut.
     pub fn take_cut(&self) -> Option<StreamError> {
         self.cut.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Delivers a message that waits in the store as well; `false`: the session looks there by itself. Where it finds no
+    /// room, it stays in the store and the session is cut.
+    pub(super) fn post_stored(&self, stanza: &Arc<Frozen>) -> bool {
+        // Who has read the archive is handed out nothing that is there; this came afterwards.
+        let looks = self.resumable().is_none() || !self.reads_archive();
+        if looks {
+            self.reads_archive.store(false, Ordering::Relaxed);
+        }
+        match self.mailbox.post_stored(Mail { stanza: stanza.clone(), address: Address::Own }, looks) {
+            Ok(stored) => stored == Stored::Posted,
+            Err(Refused::Closed(_)) => false,
+            Err(Refused::Full(_)) => {
+                self.cut(crate::c2s::errors::too_slow());
+                false
+            }
+        }
     }
     /// Delivers; at the hard bound the session is cut and the mail comes back.
     ///

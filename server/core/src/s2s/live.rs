@@ -255,6 +255,7 @@ impl Live {
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
         let read = std::task::ready!(poll_event(&mut self.io, &mut self.reader, &mut self.dirty, cx));
         let Some((event, count)) = read else { return Poll::Ready(Happened::End(End::Lost)) };
+        self.work.heard(count);
         let now = self.federation.router.clock.mono();
         if let Some(wait) = self.bucket.as_mut().and_then(|bucket| bucket.take(count, now)) {
             self.work.pause(Box::pin(tokio::time::sleep(wait)));

@@ -1,8 +1,8 @@
 //! What was sent and is not acknowledged: it is sent again on the stream that resumes, or finds another way when the
 //! session dies. Stanzas are shared, not copied; each costs 16 bytes here.
 
-use crate::mailbox::{Address, Budget};
-use bocage_api::Frozen;
+use crate::mailbox::{Address, Budget, is_row};
+use bocage_api::{Frozen, archive::StanzaId};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// With so many stanzas unacknowledged, nothing more is taken from the mailbox.
@@ -48,12 +48,14 @@ pub(crate) struct Unacked {
     asked: Option<Duration>,
     /// A bound was passed.
     over: bool,
+    /// Rows of messages that were acknowledged, to be released. Bounded by what can be sent.
+    freed: Vec<StanzaId>,
     budget: Arc<Budget>,
 }
 
 impl Unacked {
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
-        Self { sent: VecDeque::new(), bytes: 0, count: 0, asked: None, over: false, budget }
+        Self { sent: VecDeque::new(), bytes: 0, count: 0, asked: None, over: false, freed: Vec::new(), budget }
     }
 
     /// This is being sent.
@@ -94,11 +96,37 @@ impl Unacked {
             let cost = sent.stanza.cost();
             self.bytes -= cost;
             self.budget.give(cost);
+            if sent.row == Row::No {
+                self.freed.extend(sent.stanza.waits);
+            }
         }
         if self.sent.is_empty() && self.sent.capacity() > 8 {
             self.sent = VecDeque::new();
         }
         Ok(())
+    }
+
+    /// Is there a row to be released?
+    pub(crate) fn has_freed(&self) -> bool {
+        !self.freed.is_empty()
+    }
+    /// The rows to be released now.
+    pub(crate) fn take_freed(&mut self) -> Vec<StanzaId> {
+        std::mem::take(&mut self.freed)
+    }
+    /// Was the message with this row sent already?
+    pub(crate) fn has_row(&self, id: StanzaId) -> bool {
+        self.freed.contains(&id) || self.sent.iter().any(|sent| sent.row == Row::No && is_row(&sent.stanza, id))
+    }
+    /// Messages that the store may not have as ones that wait.
+    pub(crate) fn without_row(&self) -> impl Iterator<Item = &Arc<Frozen>> {
+        self.sent.iter().filter(|sent| sent.row == Row::No && sent.stanza.waits.is_none()).map(|sent| &sent.stanza)
+    }
+    /// This one, if it is not acknowledged, has a row by now.
+    pub(crate) fn exchange(&mut self, old: &Arc<Frozen>, new: &Arc<Frozen>) {
+        if let Some(sent) = self.sent.iter_mut().find(|sent| Arc::ptr_eq(&sent.stanza, old)) {
+            sent.stanza = new.clone();
+        }
     }
 
     /// The answer to a question came; `true` when there is reason to ask again.
@@ -206,6 +234,21 @@ mod tests {
         unacked.acknowledge(1).unwrap();
         assert!(unacked.is_acknowledged(1) && !unacked.is_acknowledged(written));
         assert!(unacked.take().is_empty(), "the store has the other one");
+    }
+
+    #[test]
+    fn the_row_of_a_message_is_released_when_that_is_acknowledged() {
+        let (mut unacked, _) = unacked(1);
+        let id = StanzaId([7; 16]);
+        let old = stanza(1);
+        unacked.push(old.clone(), Address::Own, Row::No);
+        assert_eq!(unacked.without_row().count(), 2);
+        unacked.exchange(&old, &Arc::new(Frozen { waits: Some(id), ..(*old).clone() }));
+        assert!(unacked.without_row().count() == 1 && unacked.has_row(id) && !unacked.has_freed());
+        unacked.acknowledge(2).unwrap();
+        assert!(unacked.has_row(id), "a page that is being read may have it still");
+        assert_eq!(unacked.take_freed(), [id]);
+        assert!(!unacked.has_row(id) && !unacked.has_freed());
     }
 
     #[test]

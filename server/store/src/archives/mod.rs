@@ -158,6 +158,23 @@ impl Operation for Release {
     }
 }
 
+struct ReleaseIds {
+    owner: BareJid,
+    ids: String,
+}
+impl Operation for ReleaseIds {
+    type Output = ();
+    fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async {
+            let num = owners::make(tx, &self.owner).await?;
+            let values = [num.into(), self.ids.as_str().into()];
+            tx.execute(&sql::RELEASE_IDS, &values).await?;
+            tx.execute(&sql::DELETE_RELEASED_IDS, &values).await?;
+            Ok(())
+        })
+    }
+}
+
 struct ReleaseKept(BareJid);
 impl Operation for ReleaseKept {
     type Output = ();
@@ -236,7 +253,8 @@ impl Operation for SetPreferences {
 }
 
 impl Archive for Archives {
-    fn append(&self, append: Append) -> BoxFuture<'_, Stored<Appended>> {
+    fn append(&self, mut append: Append) -> BoxFuture<'_, Stored<Appended>> {
+        append.entries.iter_mut().for_each(|entry| entry.stamp = self.gate.stamp(entry.stamp));
         self.queue.append(Call::new(append))
     }
     fn page(&self, owner: &BareJid, query: ArchiveQuery) -> BoxFuture<'_, Stored<Option<ArchivePage>>> {
@@ -269,6 +287,10 @@ impl Archive for Archives {
             let positions = serde_json::to_string(&positions).map_err(|_| StoreError::Corrupt("a list of positions"))?;
             self.queue.write(Release { owner, positions }).await
         })
+    }
+    fn release_ids(&self, owner: &BareJid, ids: Vec<StanzaId>) -> BoxFuture<'_, Stored<()>> {
+        let ids = sql::list_of_bytes(ids.iter().map(|id| id.0.as_slice()));
+        self.queue.write(ReleaseIds { owner: owner.clone(), ids })
     }
     fn release_kept(&self, owner: &BareJid) -> BoxFuture<'_, Stored<()>> {
         self.queue.write(ReleaseKept(owner.clone()))

@@ -185,6 +185,12 @@ async fn held_rows_of_an_archive_stay_in_it_when_they_are_released() {
         archive.release(&alice(), rows.iter().map(|row| row.position).collect()).await.unwrap();
         assert_eq!(archive.held_count(&alice()).await, Ok(0));
         assert_eq!(all(&stores).await, ["1"]);
+        archive.append(alone(ArchiveEntry { held: Some(10), ..numbered(3) })).await.unwrap();
+        archive.append(alone(entry(&alice(), "4", "not kept"))).await.unwrap();
+        archive.append(alone(entry(&alice(), "5", "not kept"))).await.unwrap();
+        archive.release_ids(&alice(), vec![id("3"), id("4"), id("nobody's")]).await.unwrap();
+        assert_eq!(held(&stores, &alice()).await, ["5"]);
+        assert_eq!(all(&stores).await, ["1", "3"]);
         store.close().await;
     })
     .await;

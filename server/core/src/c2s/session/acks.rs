@@ -9,6 +9,7 @@ use crate::{
 };
 use bocage_api::Frozen;
 use bocage_stream::{Condition, StreamError};
+use jid::BareJid;
 use minidom::Element;
 use std::{sync::Arc, time::Duration};
 use xmpp_parsers::{
@@ -28,6 +29,15 @@ pub(crate) struct Acks {
 impl Acks {
     pub(super) fn new(budget: Arc<Budget>) -> Box<Self> {
         Box::new(Self { ledger: Ledger::default(), unacked: Unacked::new(budget) })
+    }
+    /// The session is over: rows of what was acknowledged go.
+    pub(super) async fn free(&mut self, router: &Router, owner: &BareJid) {
+        let ids = self.unacked.take_freed();
+        if !ids.is_empty()
+            && let Err(error) = router.release_ids(owner, ids).await
+        {
+            tracing::warn!(%error, "messages that were handed out will be handed out again");
+        }
     }
     /// The session is over: whoever comes back to it later learns at least how far it came.
     pub(super) fn remember(&self, router: &Router, session: &Session) {

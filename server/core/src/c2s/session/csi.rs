@@ -7,6 +7,7 @@ use super::{Live, acks::send};
 use crate::{mailbox::Mail, router::Session};
 use bocage_api::{
     Frozen, Kind,
+    archive::StanzaId,
     stanza::{MessageType, PresenceType},
 };
 use jid::Jid;
@@ -56,6 +57,10 @@ impl Inactive {
         self.bytes += cost;
         self.waiting.push_back(mail.clone());
         Urgency::Later
+    }
+    /// Is a message with this row among it?
+    pub(super) fn has_row(&self, id: StanzaId) -> bool {
+        self.waiting.iter().any(|mail| mail.is_row(id))
     }
     /// All of it, oldest first.
     pub(super) fn take(&mut self) -> VecDeque<Mail> {

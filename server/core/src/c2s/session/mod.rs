@@ -96,6 +96,8 @@ struct Live {
     acks: Option<Box<Acks>>,
     inactive: Option<Box<Inactive>>,
     held: Held,
+    /// Held messages were called for while some were being handed out.
+    held_again: bool,
     bucket: Option<Bucket>,
     lang: Option<String>,
     bare: Box<str>,
@@ -173,6 +175,7 @@ impl Live {
             acks,
             inactive,
             held: Held::Idle,
+            held_again: false,
             bucket,
             lang,
             bare,
@@ -274,6 +277,7 @@ impl Live {
         std::mem::replace(&mut self.held, Held::Idle).settle(&self.router, &owner, reached).await;
         if let Some(mut acks) = acks {
             acks.remember(&self.router, &self.session);
+            acks.free(&self.router, &owner).await;
             left.extend(acks.unacked.take());
         }
         (left, said)

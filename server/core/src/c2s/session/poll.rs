@@ -71,6 +71,7 @@ impl Live {
                 _ => {}
             }
         }
+        self.free_rows();
         if let Poll::Ready(event) = self.held.poll(|_| Reached::No, cx) {
             return Poll::Ready(Happened::Held(event));
         }
@@ -90,11 +91,12 @@ impl Live {
                 Poll::Pending => {}
             }
         }
+        self.free_rows();
         let (written, acks) = (self.output.is_empty(), self.acks.as_deref());
         if let Poll::Ready(event) = self.held.poll(|page| page.reached(written, acks), cx) {
             return Poll::Ready(Happened::Held(event));
         }
-        let wanted = if self.held.is_idle() && !self.is_full() { Wanted::Mail } else { Wanted::Calls };
+        let wanted = if self.held.lets_mail_pass() && !self.held_again && !self.is_full() { Wanted::Mail } else { Wanted::Calls };
         if self.session.mailbox.poll_filled(cx, wanted).is_ready() {
             return Poll::Ready(Happened::Mail);
         }
@@ -119,6 +121,9 @@ impl Live {
     fn heard(&mut self, count: usize) {
         let now = self.router.clock.mono();
         self.heard = now;
+        if let Some(work) = &mut self.work {
+            work.heard(count);
+        }
         if let Some(wait) = self.bucket.as_mut().and_then(|bucket| bucket.take(count, now)) {
             let pause = Box::pin(tokio::time::sleep(wait));
             self.work().pause(pause);

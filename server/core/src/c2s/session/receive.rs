@@ -4,7 +4,7 @@ use super::{
     End, Live,
     acks::send,
     csi::{CSI, Urgency},
-    work::Work,
+    work::{Outcome, Work, follow},
 };
 use crate::{
     c2s::errors,
@@ -155,30 +155,25 @@ impl Live {
 
     /// A commit's step in its turn: what was sent before is done.
     pub(super) fn released(&mut self, entry: Entry, step: Step) {
-        match step {
-            Step::Then(then) => {
-                let step = then(&self.router);
-                self.released(entry, step);
-            }
-            other => self.apply(entry, other),
-        }
+        let outcome = follow(&mut self.work, &self.router, (entry, step), true);
+        self.ended(entry, outcome);
     }
 
     /// What a stanza led to, so far.
     pub(super) fn apply(&mut self, entry: Entry, step: Step) {
-        match step {
-            Step::Wait(later) => return self.work().wait(entry, later),
-            Step::Commit(later) => return self.work().commit(entry, later),
-            Step::Then(then) if self.work.as_ref().is_some_and(|work| work.is_committing()) => {
-                return self.work().commit(entry, Box::pin(std::future::ready(Step::Then(then))));
-            }
-            Step::Then(_) => return self.released(entry, step),
-            Step::Done => {}
-            Step::Answer(answer) => {
+        let outcome = follow(&mut self.work, &self.router, (entry, step), false);
+        self.ended(entry, outcome);
+    }
+
+    fn ended(&mut self, entry: Entry, outcome: Outcome) {
+        match outcome {
+            Outcome::Later => return,
+            Outcome::Done => {}
+            Outcome::Answer(answer) => {
                 self.router.copy_own_error(&self.session, &answer);
                 self.write(*answer);
             }
-            Step::Pressure(slow) => self.work().pause(Box::pin(async move {
+            Outcome::Pressure(slow) => self.work().pause(Box::pin(async move {
                 // Whoever is still slow after that meets the hard bound.
                 let _ = tokio::time::timeout(PRESSURE_PAUSE, slow.mailbox.drained()).await;
             })),
@@ -196,7 +191,7 @@ impl Live {
         if self.session.mailbox.take_flush_held() {
             self.begin_held();
         }
-        if self.held.is_idle() && !self.output.is_high() && !self.is_full() {
+        if self.held.lets_mail_pass() && !self.held_again && !self.output.is_high() && !self.is_full() {
             let Self { session, output, acks, bare, inactive, .. } = self;
             session.mailbox.drain(|mail| {
                 if let Some(inactive) = inactive {

@@ -3,20 +3,21 @@
 
 use super::{
     Established, Live,
-    acks::Acks,
+    acks::{Acks, send},
     held::Held,
     tell,
-    work::{Ready, Work},
+    work::{Outcome, Ready, Work, follow},
 };
 use crate::{
     c2s::errors,
-    mailbox::{Address, Mail, Wanted},
+    mailbox::{Address, Mail, More, Wanted},
     router::{Router, Session, Step},
     sm::{Claim, Entry, Request, Row},
     stream::linger,
     tasks, wire,
 };
-use bocage_api::{Frozen, SessionEvent, Stanza};
+use bocage_api::{BoxFuture, Frozen, SessionEvent, Stanza};
+use futures_util::{FutureExt, StreamExt, stream::FuturesOrdered};
 use std::{sync::Arc, task::Poll, time::Duration};
 use tokio::{
     sync::oneshot,
@@ -37,7 +38,12 @@ pub(super) struct Asleep {
     early: Vec<Arc<Frozen>>,
     deadline: Instant,
     request: Option<Request>,
+    /// What the client may never get, on its way into the store: a server that dies takes the rest with it.
+    sheltering: FuturesOrdered<Sheltering>,
 }
+
+/// A message, and the same with its row.
+type Sheltering = BoxFuture<'static, (Arc<Frozen>, Option<Arc<Frozen>>)>;
 
 /// What it stirs for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +57,8 @@ enum Goal {
 /// What happens while it sleeps.
 enum Stirred {
     Ready(Ready),
+    /// This one has a row now.
+    Sheltered(Arc<Frozen>, Option<Arc<Frozen>>),
     /// Somebody calls: it was cut, or a new connection is there.
     Called,
     /// Its time is over.
@@ -60,7 +68,8 @@ enum Stirred {
 impl Live {
     /// The connection is gone.
     pub(super) fn lost(self: Box<Self>) -> Box<Asleep> {
-        let asleep = self.fall_asleep().0;
+        let mut asleep = self.fall_asleep().0;
+        asleep.shelter();
         tell(&asleep.router, &asleep.session, SessionEvent::Hibernated);
         asleep
     }
@@ -80,21 +89,52 @@ impl Live {
     }
 
     fn fall_asleep(mut self: Box<Self>) -> (Box<Asleep>, super::Secured<super::TcpStream>, super::Output) {
-        self.session.sleep();
         // Where the next connection finds it; it begins with somebody looking (XEP-0352 section 5.2).
         self.flush_inactive();
         let timeout = self.session.resumable().map_or(Duration::ZERO, |resumable| resumable.timeout);
         let early = self.output.unsent();
         let Self { router, session, io, output, work, acks, held, .. } = *self;
+        let (claimed, held) = (held.claims(), held.sleep());
+        if claimed {
+            // Whoever found it taken is not called again otherwise.
+            router.wanting(&session.jid.to_bare()).iter().for_each(|other| other.mailbox.flush_held());
+        }
         let mut acks = acks.unwrap_or_else(|| Acks::new(router.budget.clone()));
         acks.unacked.forget_question();
         let deadline = Instant::now() + timeout;
-        let asleep = Asleep { router, session, acks, work, held: held.sleep(), early, deadline, request: None };
+        let sheltering = FuturesOrdered::new();
+        let asleep = Asleep { router, session, acks, work, held, early, deadline, request: None, sheltering };
         (Box::new(asleep), io, output)
     }
 }
 
 impl Asleep {
+    /// Falls asleep: what comes from now on is stored. What came before, and was not acknowledged, is so first.
+    fn shelter(&mut self) {
+        let sent: Vec<_> = self.acks.unacked.without_row().cloned().collect();
+        let before = self.session.mailbox.waiting();
+        sent.iter().chain(&before).for_each(|stanza| self.shelter_one(stanza));
+        // Queued in the store, in order, by their first poll.
+        if let Some(Some((old, new))) = self.sheltering.next().now_or_never() {
+            self.sheltered(&old, new);
+        }
+        self.session.sleep();
+        let meanwhile = self.session.mailbox.waiting();
+        meanwhile.iter().skip(before.len()).for_each(|stanza| self.shelter_one(stanza));
+    }
+    fn shelter_one(&mut self, stanza: &Arc<Frozen>) {
+        if let Some(stored) = self.router.shelter(&self.session, stanza) {
+            let stanza = stanza.clone();
+            self.sheltering.push_back(Box::pin(async move { (stanza, stored.await) }));
+        }
+    }
+    fn sheltered(&mut self, old: &Arc<Frozen>, new: Option<Arc<Frozen>>) {
+        if let Some(new) = new {
+            self.acks.unacked.exchange(old, &new);
+            self.session.mailbox.exchange(old, &new);
+        }
+    }
+
     /// Sleeps until a new connection has taken the session over.
     ///
     /// # Errors
@@ -107,6 +147,10 @@ impl Asleep {
             let request = match self.request.take().or_else(|| self.session.resumable().and_then(|it| it.take())) {
                 Some(request) => request,
                 None => {
+                    // Another connection wanted it, and then did not.
+                    if !self.session.is_asleep() {
+                        self.shelter();
+                    }
                     if !self.stir(self.deadline, Goal::Call).await {
                         return Err(self.die().await);
                     }
@@ -127,14 +171,19 @@ impl Asleep {
                 Stirred::Called => return true,
                 Stirred::Late => return false,
                 Stirred::Ready(ready) => self.take(ready),
+                Stirred::Sheltered(old, new) => self.sheltered(&old, new),
             }
             if self.acks.unacked.is_over() {
                 return false;
             }
-            if goal == Goal::Complete && self.acks.ledger.is_complete() {
+            if goal == Goal::Complete && self.is_complete() {
                 return true;
             }
         }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.acks.ledger.is_complete() && self.sheltering.is_empty()
     }
 
     fn poll(&mut self, timer: &mut std::pin::Pin<Box<Sleep>>, cx: &mut std::task::Context<'_>) -> Poll<Stirred> {
@@ -144,6 +193,9 @@ impl Asleep {
                 Poll::Pending if work.is_idle() => self.work = None,
                 Poll::Pending => {}
             }
+        }
+        if let Poll::Ready(Some((old, new))) = self.sheltering.poll_next_unpin(cx) {
+            return Poll::Ready(Stirred::Sheltered(old, new));
         }
         if self.session.mailbox.poll_filled(cx, Wanted::Calls).is_ready() {
             // Held messages are looked for when there is somebody to hand them to.
@@ -155,8 +207,8 @@ impl Asleep {
 
     fn take(&mut self, ready: Ready) {
         match ready {
-            Ready::Step(entry, step) => self.apply(entry, step),
-            Ready::Released(entry, step) => self.released(entry, step),
+            Ready::Step(entry, step) => self.follow((entry, step), false),
+            Ready::Released(entry, step) => self.follow((entry, step), true),
             Ready::Answer(entry, answer) => {
                 self.keep(*answer);
                 self.acks.ledger.done(entry);
@@ -166,29 +218,12 @@ impl Asleep {
         }
     }
 
-    /// A commit's step in its turn: what was sent before is done.
-    fn released(&mut self, entry: Entry, step: Step) {
-        match step {
-            Step::Then(then) => {
-                let step = then(&self.router);
-                self.released(entry, step);
-            }
-            other => self.apply(entry, other),
-        }
-    }
-
-    fn apply(&mut self, entry: Entry, step: Step) {
-        match step {
-            Step::Then(then) => match &mut self.work {
-                Some(work) if work.is_committing() => {
-                    return work.commit(entry, Box::pin(std::future::ready(Step::Then(then))));
-                }
-                _ => return self.released(entry, Step::Then(then)),
-            },
-            Step::Wait(later) => return self.work.get_or_insert_default().wait(entry, later),
-            Step::Commit(later) => return self.work.get_or_insert_default().commit(entry, later),
-            Step::Done | Step::Pressure(_) => {}
-            Step::Answer(answer) => self.keep(*answer),
+    /// What a stanza that the old connection brought led to.
+    fn follow(&mut self, (entry, step): (Entry, Step), turn: bool) {
+        match follow(&mut self.work, &self.router, (entry, step), turn) {
+            Outcome::Later => return,
+            Outcome::Done | Outcome::Pressure(_) => {}
+            Outcome::Answer(answer) => self.keep(*answer),
         }
         self.acks.ledger.done(entry);
     }
@@ -201,7 +236,7 @@ impl Asleep {
     /// Offers itself to a new connection; `None`: it went away, or asked for what cannot be.
     async fn offer(&mut self, request: Request) -> Option<Box<super::Link>> {
         let until = Instant::now() + PATIENCE;
-        while !self.acks.ledger.is_complete() && self.stir(until, Goal::Complete).await {}
+        while !self.is_complete() && self.stir(until, Goal::Complete).await {}
         if let Err(fault) = self.acks.unacked.acknowledge(request.h) {
             let _ = request.reply.send(Err(fault));
             return None;
@@ -226,6 +261,11 @@ impl Asleep {
         live.acks = Some(acks);
         live.work = work;
         live.held = held;
+        // Ahead of what is held: that leaves out what the client is sent here. No more than a mailbox has.
+        session.mailbox.drain(|mail| {
+            send(&mut live.output, &mut live.acks, mail, mail.address.instead(&live.bare, &session));
+            More::Yes
+        });
         tell(&live.router, &session, SessionEvent::Resumed);
         // What waited meanwhile.
         session.mailbox.flush_held();
@@ -233,12 +273,17 @@ impl Asleep {
     }
 
     /// Nobody came.
-    async fn die(self) -> Vec<Arc<Frozen>> {
+    async fn die(mut self) -> Vec<Arc<Frozen>> {
+        let owner = self.session.jid.to_bare();
+        while let Ok(Some((old, new))) = tokio::time::timeout(super::SETTLE, self.sheltering.next()).await {
+            self.sheltered(&old, new);
+        }
         let Self { router, session, mut acks, work, held, early, .. } = self;
         if let Some(work) = work {
             let _ = tokio::time::timeout(super::SETTLE, work.settle(&router)).await;
         }
-        held.settle(&router, &session.jid.to_bare(), |page| page.reached(false, Some(&acks))).await;
+        held.settle(&router, &owner, |page| page.reached(false, Some(&acks))).await;
+        acks.free(&router, &owner).await;
         acks.remember(&router, &session);
         let mut left = early;
         left.extend(acks.unacked.take());

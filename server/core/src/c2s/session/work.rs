@@ -1,7 +1,7 @@
 //! What a session waits for besides its sockets; it exists only while there is something.
 
 use crate::{
-    router::{Router, ServiceJob, Step},
+    router::{Router, ServiceJob, Session, Step},
     sm::Entry,
     wire,
 };
@@ -20,6 +20,8 @@ use tokio::sync::mpsc;
 
 /// Commits that may be under way while the session reads on.
 const WINDOW: usize = 128;
+/// Bytes that may have come since nothing was being committed: large stanzas fill memory before they fill the window.
+const WINDOW_BYTES: usize = 1024 * 1024;
 /// Iqs of a session that may be under way or queued behind their namespace.
 const IQS: usize = 8;
 /// Stanzas that a service may stream ahead of its result.
@@ -47,6 +49,8 @@ pub(crate) struct Work {
     /// A fact is missing: nothing is read until it is there. Only answers of something older queue up here.
     waiting: VecDeque<Later>,
     commits: FuturesOrdered<Later>,
+    /// What came while something was being committed.
+    committing_bytes: usize,
     iqs: FuturesUnordered<BoxFuture<'static, (String, Entry, Stanza)>>,
     running: Vec<String>,
     answers: VecDeque<(Entry, Stanza)>,
@@ -67,6 +71,50 @@ pub(crate) enum Ready {
     Streamed(Arc<Frozen>),
 }
 
+/// What became of a stanza.
+pub(super) enum Outcome {
+    /// It is not at its end.
+    Later,
+    /// It is.
+    Done,
+    /// It is, and this session is slow.
+    Pressure(Arc<Session>),
+    /// It is, and this is the answer.
+    Answer(Box<Stanza>),
+}
+
+/// What a stanza led to, so far. `turn`: all that was sent before it is done, and what comes behind that may be done now.
+pub(super) fn follow(
+    work: &mut Option<Box<Work>>,
+    router: &Arc<Router>,
+    (entry, mut step): (Entry, Step),
+    mut turn: bool,
+) -> Outcome {
+    loop {
+        match step {
+            Step::Then(then) if turn || work.as_ref().is_none_or(|work| !work.is_committing()) => {
+                step = then(router);
+                turn = true;
+            }
+            Step::Then(then) => {
+                work.get_or_insert_default().commit(entry, Box::pin(std::future::ready(Step::Then(then))));
+                return Outcome::Later;
+            }
+            Step::Wait(later) => {
+                work.get_or_insert_default().wait(entry, later);
+                return Outcome::Later;
+            }
+            Step::Commit(later) => {
+                work.get_or_insert_default().commit(entry, later);
+                return Outcome::Later;
+            }
+            Step::Done => return Outcome::Done,
+            Step::Pressure(slow) => return Outcome::Pressure(slow),
+            Step::Answer(answer) => return Outcome::Answer(answer),
+        }
+    }
+}
+
 impl Default for Work {
     fn default() -> Self {
         Self::with_iqs(IQS)
@@ -80,6 +128,7 @@ impl Work {
             most_iqs,
             waiting: VecDeque::new(),
             commits: FuturesOrdered::new(),
+            committing_bytes: 0,
             iqs: FuturesUnordered::new(),
             running: Vec::new(),
             answers: VecDeque::new(),
@@ -97,11 +146,18 @@ impl Work {
     pub(crate) fn pause(&mut self, until: BoxFuture<'static, ()>) {
         self.pause = Some(until);
     }
+    /// So many bytes came in.
+    pub(crate) fn heard(&mut self, bytes: usize) {
+        if self.is_committing() {
+            self.committing_bytes = self.committing_bytes.saturating_add(bytes);
+        }
+    }
     /// May the session read on?
     pub(crate) fn admits(&self) -> bool {
         self.waiting.is_empty()
             && self.pause.is_none()
             && self.commits.len() < WINDOW
+            && self.committing_bytes < WINDOW_BYTES
             && self.running.len() + self.queued.len() < self.most_iqs
     }
     /// Is something being committed?
@@ -163,6 +219,9 @@ impl Work {
     pub(crate) fn poll_steps(&mut self, cx: &mut Context<'_>) -> Poll<Ready> {
         // Commits that are new are queued by their first poll: before anything that waits behind them goes on.
         if let Poll::Ready(Some((entry, step))) = self.commits.poll_next_unpin(cx) {
+            if self.commits.is_empty() {
+                self.committing_bytes = 0;
+            }
             return Poll::Ready(Ready::Released(entry, step));
         }
         if let Some(waiting) = self.waiting.front_mut()
@@ -200,5 +259,28 @@ impl Work {
             self.ended(&namespace);
             self.replies = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::{pending, ready};
+
+    #[test]
+    fn h64_what_is_being_committed_is_bounded_in_stanzas_and_in_bytes() {
+        let mut work = Work::default();
+        work.heard(WINDOW_BYTES);
+        assert!(work.admits(), "nothing is being committed");
+        work.commit(Entry::NONE, Box::pin(ready(Step::Done)));
+        work.heard(WINDOW_BYTES - 1);
+        assert!(work.admits());
+        work.heard(1);
+        assert!(!work.admits());
+        let released = std::future::poll_fn(|cx| work.poll_steps(cx)).now_or_never();
+        assert!(matches!(released, Some(Ready::Released(..))));
+        assert!(work.admits());
+        (0..WINDOW).for_each(|_| work.commit(Entry::NONE, Box::pin(pending())));
+        assert!(!work.admits());
     }
 }
