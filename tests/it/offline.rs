@@ -104,3 +104,32 @@ async fn h01_what_waited_longer_than_the_retention_is_gone() {
     bob.send("<presence/>").await;
     assert_eq!(text(&bob.message().await), "2");
 }
+
+/// A battery is empty, or somebody mistyped: the server starts with a clock that is days off.
+#[tokio::test]
+async fn h01_a_server_that_starts_with_a_wrong_clock_loses_nothing_and_keeps_nothing_longer() {
+    const NOW: i64 = 1_800_000_000;
+    const DAY: i64 = 86_400;
+    let now = Arc::new(AtomicI64::new(NOW));
+    let mut dir = tempfile::TempDir::with_prefix("village").unwrap();
+    for (n, (days, people)) in [(0, &["alice", "bob"][..]), (30, &[]), (-30, &[]), (0, &[])].into_iter().enumerate() {
+        now.store(NOW + days * DAY, Ordering::Relaxed);
+        let village = Village::start(dir, "", people, Clock::new(Movable(now.clone()))).await;
+        village.running.stores().archive.expire(now.load(Ordering::Relaxed)).await.unwrap();
+        // Ahead, nothing is known to be wrong: what comes then is as new as it says.
+        if days <= 0 {
+            leave_word(&village, [u32::try_from(n).unwrap()]).await;
+        }
+        village.running.stores().archive.expire(now.load(Ordering::Relaxed)).await.unwrap();
+        dir = village.stop().await;
+    }
+    now.store(NOW + 7 * DAY - 60, Ordering::Relaxed);
+    let village = Village::start(dir, "", &[], Clock::new(Movable(now.clone()))).await;
+    village.running.stores().archive.expire(now.load(Ordering::Relaxed)).await.unwrap();
+    now.fetch_add(3_600, Ordering::Relaxed);
+    let count = async || village.running.stores().archive.held_count(&village.bare("bob").parse().unwrap()).await.unwrap();
+    assert_eq!(count().await, 3);
+    // An hour of a steady clock, and the week is over.
+    village.running.stores().archive.expire(now.load(Ordering::Relaxed)).await.unwrap();
+    assert_eq!(count().await, 0);
+}

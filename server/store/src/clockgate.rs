@@ -3,7 +3,8 @@
 //! A step forward of more than [`STEP`] that the monotonic clock does not share pauses expiry until it is accepted. After
 //! a start there is no monotonic clock to ask about the time before: a long absence is believed once wall and monotonic
 //! clock have agreed for [`STEP`], which leaves a wrong clock the time to be set right. A step backward destroys nothing,
-//! since time is never taken to be before the highest that was believed.
+//! since time is never taken to be before the highest that was believed; what is stored meanwhile is not taken to be older
+//! than that either ([`ClockGate::stamp`]), or it would be gone before its time.
 
 use bocage_api::clock::{Clock, UnixSeconds};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,6 +34,8 @@ struct State {
     highest: UnixSeconds,
     /// A doubt was logged and lasts.
     doubted: bool,
+    /// So was that the clock stands behind.
+    behind: bool,
 }
 
 /// Judges civil time before anything is destroyed by it.
@@ -49,7 +52,10 @@ impl ClockGate {
         let absent = now.wall.saturating_sub(highest) > STEP;
         let believed = if absent { Reading { wall: highest, ..now } } else { now };
         let highest = highest.max(believed.wall);
-        Self { clock, state: Mutex::new(State { believed, returned: absent.then_some(now), highest, doubted: false }) }
+        Self {
+            clock,
+            state: Mutex::new(State { believed, returned: absent.then_some(now), highest, doubted: false, behind: false }),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -71,14 +77,32 @@ impl ClockGate {
             state.doubted = true;
             return None;
         }
-        *state = State { believed: now, returned: None, highest: state.highest.max(now.wall), doubted: false };
+        *state =
+            State { believed: now, returned: None, highest: state.highest.max(now.wall), doubted: false, behind: state.behind };
         Some(state.highest)
+    }
+
+    /// When something came that is said to have come at `said`: not before what was believed, while the machine's clock stands
+    /// more than [`STEP`] behind that.
+    pub(crate) fn stamp(&self, said: UnixSeconds) -> UnixSeconds {
+        let wall = self.clock.wall();
+        let mut state = self.state();
+        if state.highest.saturating_sub(wall) <= STEP {
+            return said;
+        }
+        if !state.behind {
+            tracing::warn!(
+                "the clock is more than an hour behind what is known: messages get the later time until it is confirmed"
+            );
+            state.behind = true;
+        }
+        said.max(state.highest)
     }
 
     /// The machine's time is right, whatever was believed before.
     pub(crate) fn accept(&self) {
         let now = reading(&self.clock, self.clock.wall());
-        *self.state() = State { believed: now, returned: None, highest: now.wall, doubted: false };
+        *self.state() = State { believed: now, returned: None, highest: now.wall, doubted: false, behind: false };
     }
 }
 
@@ -125,6 +149,18 @@ mod tests {
         assert_eq!(gate.judge(time.wall()), Some(START + 1800));
         time.jump(-STEP * 24);
         assert_eq!(gate.judge(time.wall()), Some(START + 1800));
+    }
+
+    #[test]
+    fn nothing_is_taken_to_be_older_than_what_was_believed() {
+        let (time, gate) = gate(Some(START));
+        assert_eq!(gate.stamp(START - 9 * STEP), START - 9 * STEP, "what is old is old");
+        time.jump(-STEP);
+        assert_eq!(gate.stamp(time.wall()), START - STEP, "clocks are set right by minutes all the time");
+        time.jump(-30 * 24 * STEP + STEP);
+        assert_eq!(gate.stamp(time.wall()), START);
+        gate.accept();
+        assert_eq!(gate.stamp(time.wall()), START - 30 * 24 * STEP);
     }
 
     #[test]

@@ -308,6 +308,41 @@ async fn a_jump_of_the_clock_destroys_nothing_until_it_is_accepted() {
 }
 
 #[tokio::test]
+async fn h01_a_clock_that_falls_back_by_days_neither_shortens_nor_lengthens_what_is_kept() {
+    on_both(async |bench| {
+        let store = bench.open().await;
+        let stores = store.handles();
+        let alice = bare("alice@example.org");
+        let now = |id: &str| {
+            let entry = bocage_api::store::ArchiveEntry { stamp: bench.time.wall(), ..entry(&alice, id, "x") };
+            stores.archive.append(alone(entry))
+        };
+        now("before").await.unwrap();
+        assert_eq!(stores.archive.expire(bench.time.wall()).await, Ok(0));
+        bench.time.jump(-30 * DAY);
+        now("meanwhile").await.unwrap();
+        assert_eq!(stores.archive.expire(bench.time.wall()).await, Ok(0));
+        store.close().await;
+        // A restart believes what was believed before.
+        let store = bench.open().await;
+        let stores = store.handles();
+        let later = bocage_api::store::ArchiveEntry { stamp: bench.time.wall(), ..entry(&alice, "restarted", "x") };
+        stores.archive.append(alone(later)).await.unwrap();
+        assert_eq!(stores.archive.expire(bench.time.wall()).await, Ok(0));
+        assert_eq!(held(&stores, &alice).await, ["before", "meanwhile", "restarted"]);
+        // The clock is right again: everything lives as long as was promised, and no longer.
+        bench.time.jump(30 * DAY);
+        bench.time.pass(7 * DAY - 1);
+        store.accept_clock();
+        assert_eq!(stores.archive.expire(bench.time.wall()).await, Ok(0));
+        bench.time.pass(2);
+        assert_eq!(stores.archive.expire(bench.time.wall()).await, Ok(3));
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn rows_without_a_key_are_left_out_of_full_pages() {
     on_both(async |bench| {
         let store = bench.open().await;

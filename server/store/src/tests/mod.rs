@@ -111,6 +111,18 @@ impl Bench {
     pub(crate) fn is_sqlite(&self) -> bool {
         self.config.url.starts_with("sqlite:")
     }
+    /// Where PostgreSQL has the tables of this database, and its log; this process may read them.
+    pub(crate) async fn postgres_files(&self) -> Option<(PathBuf, PathBuf)> {
+        if self.is_sqlite() {
+            return None;
+        }
+        let mut other = PgConnectOptions::from_str(&self.config.url).unwrap().connect().await.unwrap();
+        let query = "SELECT current_setting('data_directory'), oid::bigint FROM pg_database WHERE datname = current_database()";
+        let (root, oid): (String, i64) = sqlx::query_as(query).fetch_one(&mut other).await.unwrap();
+        other.close().await.unwrap();
+        let root = PathBuf::from(root);
+        Some((root.join("base").join(oid.to_string()), root.join("pg_wal")))
+    }
     /// Runs SQL beside the store.
     pub(crate) async fn beside(&self, sqlite: &'static str, postgres: &'static str) -> u64 {
         if self.is_sqlite() {

@@ -1,8 +1,9 @@
 //! What is found on a disk: nothing while it is kept, and nothing opens once it is gone (H02). Files are searched for
 //! bytes; with the seal switched off the search finds them, so it can.
 
-use super::{Bench, DAY, bare, held, message, on_both, waiting};
+use super::{Bench, DAY, NOW, alone, bare, entropy, held, kept, message, on_both, waiting};
 use crate::{OpenError, vault::Sealing};
+use bocage_api::archive::{ArchiveEntry, ArchiveQuery};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -81,6 +82,65 @@ async fn an_old_copy_of_the_database_opens_nothing_after_expiry() {
     assert_eq!(restored.handles().archive.held_count(&alice).await, Ok(1), "the row is there again");
     assert!(held(&restored.handles(), &alice).await.is_empty());
     restored.close().await;
+}
+
+/// PostgreSQL's files are searched as they are on its disk: tables and log.
+#[tokio::test]
+async fn h02_sealed_text_is_neither_in_the_heap_nor_in_the_log_of_postgres_and_raw_text_is() {
+    for (sealing, visible) in [(Sealing::Raw, true), (Sealing::Epoch, false)] {
+        on_both(async |bench| {
+            let Some((heap, log)) = bench.postgres_files().await else { return };
+            let store = bench.open_with(sealing).await;
+            // Other tests write to the same log.
+            let (word, friend) = (entropy().id(), entropy().id());
+            let mut entry = message(&bare("alice@example.org"), "1", &word).entries.remove(0);
+            let mut said = (*entry.message).clone();
+            said.from = format!("{friend}@elsewhere.example/phone");
+            entry.message = said.into();
+            store.handles().archive.append(alone(ArchiveEntry { kept: true, held: Some(10), ..entry })).await.unwrap();
+            bench.beside("", "CHECKPOINT").await;
+            for text in [&word, &friend] {
+                assert_eq!(is_in(&heap, text), visible, "{text} in the heap with {sealing:?}");
+                assert_eq!(is_in(&log, text), visible, "{text} in the log with {sealing:?}");
+            }
+            store.close().await;
+        })
+        .await;
+    }
+}
+
+/// Does a file below `folder` contain this?
+fn is_in(folder: &Path, text: &str) -> bool {
+    let search = std::process::Command::new("grep").args(["-rqaF", text]).arg(folder).status().unwrap();
+    // A file may be gone by the time it is its turn.
+    search.success()
+}
+
+#[tokio::test]
+async fn h02_rows_of_an_old_copy_beside_the_keys_of_today_are_closed() {
+    on_both(async |bench| {
+        let store = bench.open().await;
+        let (stores, alice) = (store.handles(), bare("alice@example.org"));
+        for id in ["1", "2"] {
+            let entry = message(&alice, id, BODY).entries.remove(0);
+            stores.archive.append(alone(ArchiveEntry { kept: true, held: Some(10), ..entry })).await.unwrap();
+        }
+        let copy = "CREATE TABLE copy AS SELECT * FROM archive";
+        bench.beside(copy, copy).await;
+        bench.time.pass(9 * DAY);
+        let today = ArchiveEntry { stamp: bench.time.wall(), ..kept(&alice, "3", "today") };
+        stores.archive.append(alone(today)).await.unwrap();
+        assert_eq!(stores.archive.expire(bench.time.wall()).await, Ok(2));
+        let restore = "INSERT INTO archive SELECT * FROM copy";
+        assert_eq!(bench.beside(restore, restore).await, 2);
+        bench.time.jump(-9 * DAY);
+        let page = stores.archive.page(&alice, ArchiveQuery { limit: 9, ..Default::default() }).await.unwrap().unwrap();
+        assert_eq!(page.rows.iter().map(|row| row.stamp).collect::<Vec<_>>(), [NOW + 9 * DAY], "the rows are there, and closed");
+        assert_eq!(stores.archive.held_count(&alice).await, Ok(2));
+        assert!(held(&stores, &alice).await.is_empty());
+        store.close().await;
+    })
+    .await;
 }
 
 #[tokio::test]
