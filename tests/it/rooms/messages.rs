@@ -205,3 +205,23 @@ async fn h22_nobody_forges_moderation() {
     let told = juliet.until(|s| s.name() == "message" && s.has_child("retract", "urn:xmpp:message-retract:1")).await;
     assert_eq!(told.attr("from"), Some(garden.as_str()));
 }
+
+/// The room is a stranger to who blocks: it hears nothing, and so its other occupants do not either.
+#[tokio::test]
+async fn h49_what_an_occupant_says_who_is_blocked_meets_silence() {
+    let village = super::village(&["romeo", "juliet"]).await;
+    let (mut romeo, mut juliet, garden) = two(&village, &[]).await;
+    let block = format!("<block xmlns='urn:xmpp:blocking'><item jid='{garden}/r'/></block>");
+    assert_eq!(juliet.ask("set", "", &block).await.attr("type"), Some("result"));
+    romeo.send(&format!("<message to='{garden}/j' type='chat' id='pm'><body>psst</body></message>")).await;
+    say(&mut romeo, &garden, "<body>aloud</body>").await;
+    let heard = heard_up_to(&mut romeo, "aloud").await;
+    assert!(heard.iter().all(|stanza| stanza.attr("type") != Some("error")), "nothing tells them: {heard:?}");
+    juliet.send(&format!("<message to='{garden}/r' type='chat' id='back'><body>psst</body></message>")).await;
+    say(&mut juliet, &garden, "<body>mark</body>").await;
+    let heard = heard_up_to(&mut juliet, "mark").await;
+    let refused = heard.iter().find(|stanza| stanza.attr("type") == Some("error")).expect("who blocks does not speak to them");
+    assert_eq!((refused.attr("id"), condition(refused).0.as_str()), (Some("back"), "not-acceptable"));
+    let said = |stanza: &&Element| matches!(text(stanza).as_str(), "psst" | "aloud") && stanza.attr("type") != Some("error");
+    assert!(!heard.iter().any(|stanza| said(&stanza)), "{heard:?}");
+}
