@@ -10,7 +10,7 @@ pub(crate) use expiry::{SetWall, stored_wall};
 use crate::{
     append::Call,
     clockgate::ClockGate,
-    engine::{Connection, Readers, Row},
+    engine::{Connection, Readers, Row, Sql},
     fault::Refusal,
     open::read,
     owners::{self, Owner},
@@ -141,35 +141,21 @@ fn stanza_id(bytes: &[u8]) -> Stored<StanzaId> {
     bytes.try_into().map(StanzaId).map_err(|_| StoreError::Corrupt("the id of a row"))
 }
 
+/// Rows that reached their owner; `list` as `statements` take it: one that lets go of them, one that deletes what no archive
+/// keeps.
 struct Release {
     owner: BareJid,
-    positions: String,
+    list: String,
+    statements: [&'static Sql; 2],
 }
 impl Operation for Release {
     type Output = ();
     fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<(), Refusal>> {
         Box::pin(async {
             let num = owners::make(tx, &self.owner).await?;
-            let values = [num.into(), self.positions.as_str().into()];
-            tx.execute(&sql::RELEASE_HELD, &values).await?;
-            tx.execute(&sql::DELETE_RELEASED, &values).await?;
-            Ok(())
-        })
-    }
-}
-
-struct ReleaseIds {
-    owner: BareJid,
-    ids: String,
-}
-impl Operation for ReleaseIds {
-    type Output = ();
-    fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<(), Refusal>> {
-        Box::pin(async {
-            let num = owners::make(tx, &self.owner).await?;
-            let values = [num.into(), self.ids.as_str().into()];
-            tx.execute(&sql::RELEASE_IDS, &values).await?;
-            tx.execute(&sql::DELETE_RELEASED_IDS, &values).await?;
+            for statement in self.statements {
+                tx.execute(statement, &[num.into(), self.list.as_str().into()]).await?;
+            }
             Ok(())
         })
     }
@@ -284,13 +270,15 @@ impl Archive for Archives {
     fn release(&self, owner: &BareJid, positions: Vec<i64>) -> BoxFuture<'_, Stored<()>> {
         let owner = owner.clone();
         Box::pin(async move {
-            let positions = serde_json::to_string(&positions).map_err(|_| StoreError::Corrupt("a list of positions"))?;
-            self.queue.write(Release { owner, positions }).await
+            let list = serde_json::to_string(&positions).map_err(|_| StoreError::Corrupt("a list of positions"))?;
+            let statements = [&sql::RELEASE_HELD, &sql::DELETE_RELEASED];
+            self.queue.write(Release { owner, list, statements }).await
         })
     }
     fn release_ids(&self, owner: &BareJid, ids: Vec<StanzaId>) -> BoxFuture<'_, Stored<()>> {
-        let ids = sql::list_of_bytes(ids.iter().map(|id| id.0.as_slice()));
-        self.queue.write(ReleaseIds { owner: owner.clone(), ids })
+        let list = sql::list_of_bytes(ids.iter().map(|id| id.0.as_slice()));
+        let statements = [&sql::RELEASE_IDS, &sql::DELETE_RELEASED_IDS];
+        self.queue.write(Release { owner: owner.clone(), list, statements })
     }
     fn release_kept(&self, owner: &BareJid) -> BoxFuture<'_, Stored<()>> {
         self.queue.write(ReleaseKept(owner.clone()))
