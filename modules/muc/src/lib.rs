@@ -100,6 +100,7 @@ impl Module for Muc {
             settings: settings(&config)?,
             clock,
             entropy,
+            archives: stores.archives(),
             outbox: outbox.clone(),
             rooms,
             opt_outs: Arc::default(),

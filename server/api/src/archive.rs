@@ -29,7 +29,8 @@ pub const RESENT_WITHIN: Duration = Duration::from_secs(24 * 3600);
 /// JIDs in the lists of [`Preferences`] at most, both together.
 pub const MAX_LISTED: usize = 1000;
 
-/// Names a row in an archive and the message in it (XEP-0359): random, and no clock can be read from it.
+/// Names a row in an archive and the message in it (XEP-0359): random, and no clock can be read from it. See
+/// [`Archive::name`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StanzaId(pub [u8; 16]);
 
@@ -315,6 +316,8 @@ pub struct ArchiveSettings {
 
 /// Archives.
 pub trait Archive: Send + Sync {
+    /// A name for a row to come: random to everybody else, near the last ones to the store.
+    fn name(&self) -> StanzaId;
     /// Stores all entries or none; resolves after the commit. [`StoreError::Limit`](crate::store::StoreError::Limit) when
     /// an owner has as many held rows as the entry allows. Order is the order of calls, not of polls.
     fn append(&self, append: Append) -> BoxFuture<'_, Stored<Appended>>;

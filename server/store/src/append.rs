@@ -1,13 +1,15 @@
 //! Appends to archives: consecutive ones become one unit and go into the table by many rows at once.
 //!
 //! Positions are drawn inside the transaction before the rows are sealed, so that the seal binds them; whether a message
-//! was there before is asked inside it too, so that a message sent twice cannot pass twice.
+//! was there before is asked inside it too, so that a message sent twice cannot pass twice: of what came lately memory
+//! knows where it is, and the row decides.
 
 use crate::{
     archives::open_row,
     engine::{Connection, Row, Value},
     fault::Refusal,
     owners::{Fresh, Owners},
+    recent::Recent,
     retract,
     seal::{Day, TAG, day_of},
     sql,
@@ -46,19 +48,26 @@ impl Call {
     }
 }
 
+/// What appends look into.
+pub(crate) struct Surroundings {
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) owners: Arc<Owners>,
+    pub(crate) recent: Recent,
+}
+
 /// Calls that follow one another.
 pub(crate) struct Appends {
     calls: Vec<Call>,
-    vault: Arc<Vault>,
-    owners: Arc<Owners>,
+    at: Arc<Surroundings>,
     fresh: Fresh,
+    tags: Vec<([u8; TAG], i64)>,
 }
 
 type Placed<'a> = (i64, i64, &'a ArchiveEntry, SealedRow);
 
 impl Appends {
-    pub(crate) fn new(call: Call, (vault, owners): (Arc<Vault>, Arc<Owners>)) -> Self {
-        Self { calls: vec![call], vault, owners, fresh: Fresh::default() }
+    pub(crate) fn new(call: Call, at: Arc<Surroundings>) -> Self {
+        Self { calls: vec![call], at, fresh: Fresh::default(), tags: Vec::new() }
     }
     pub(crate) fn push(&mut self, call: Call) {
         self.calls.push(call);
@@ -66,13 +75,15 @@ impl Appends {
 
     async fn insert(&mut self, tx: &mut Connection) -> Result<(), Refusal> {
         self.calls.iter_mut().for_each(|call| call.outcome = None);
-        let Self { calls, vault, owners, fresh } = self;
+        let Self { calls, at, fresh, tags } = self;
+        let Surroundings { vault, owners, recent } = &**at;
         let names = calls.iter().flat_map(|call| call.append.entries.iter().map(|entry| &entry.owner)).collect();
         let numbers = owners.numbers(tx, &names, fresh).await?;
         let numbers: HashMap<BareJid, i64> = numbers.into_iter().map(|(owner, num)| (owner.clone(), num)).collect();
-        pass_over_resent(calls, vault, tx).await?;
+        pass_over_resent(calls, (vault, recent), tx).await?;
         apply_limits(calls, &numbers, tx).await?;
         let sealed = seal(calls, vault, &numbers, tx).await?;
+        tags.extend(sealed.iter().filter_map(|(position, .., row)| Some((row.reference?, *position))));
         tx.insert(&sql::APPEND, &sealed, columns).await?;
         for (_, num, entry, _) in sealed {
             if let Some(retraction) = &entry.retracts {
@@ -123,8 +134,8 @@ async fn seal<'a>(
 }
 
 /// Finds messages that their sender sent before: in the table, and earlier in this unit.
-async fn pass_over_resent(calls: &mut [Call], vault: &Vault, tx: &mut Connection) -> Result<(), Refusal> {
-    let mut tags: Vec<(usize, [u8; TAG])> = Vec::new();
+async fn pass_over_resent(calls: &mut [Call], (vault, recent): (&Vault, &Recent), tx: &mut Connection) -> Result<(), Refusal> {
+    let mut known: Vec<(usize, i64, [u8; TAG])> = Vec::new();
     let mut seen: HashMap<[u8; TAG], usize> = HashMap::new();
     let mut repeated = Vec::new();
     for (at, call) in calls.iter().enumerate().filter(|(_, call)| call.append.once) {
@@ -137,13 +148,14 @@ async fn pass_over_resent(calls: &mut [Call], vault: &Vault, tx: &mut Connection
             continue;
         }
         seen.insert(newest, at);
-        tags.extend(found.into_iter().map(|tag| (at, tag)));
+        known.extend(found.into_iter().filter_map(|tag| Some((at, recent.find(&tag)?, tag))));
     }
-    if !tags.is_empty() {
-        let list = sql::list_of_bytes(tags.iter().map(|(_, tag)| tag.as_slice()));
+    if !known.is_empty() {
+        let positions: Vec<i64> = known.iter().map(|(_, position, _)| *position).collect();
+        let list = serde_json::to_string(&positions).map_err(|_| StoreError::Corrupt("a list of positions"))?;
         for row in tx.rows(&sql::RESENT, &[list.as_str().into()]).await? {
-            let tag = row.bytes(8)?;
-            for (at, _) in tags.iter().filter(|(_, known)| known.as_slice() == tag) {
+            let tag = row.bytes(7)?;
+            for (at, ..) in known.iter().filter(|(.., known)| known.as_slice() == tag) {
                 if calls.get(*at).is_some_and(|call| is_same(&row, call, vault)) {
                     repeated.push(*at);
                 }
@@ -214,7 +226,7 @@ fn columns<'a>((position, owner, entry, row): &'a Placed<'_>) -> [Value<'a>; sql
     [
         (*position).into(),
         (*owner).into(),
-        entry.id.0.as_slice().into(),
+        row.name.0.as_slice().into(),
         row.day.into(),
         entry.stamp.into(),
         Value::Bytes(Some(&[])),
@@ -236,14 +248,15 @@ impl Unit for Appends {
         self.calls.iter_mut().for_each(|call| call.outcome = Some(Err(error.clone())));
     }
     fn settle(self: Box<Self>) {
-        self.owners.remember(self.fresh);
+        self.at.owners.remember(self.fresh);
+        self.at.recent.remember(self.tags);
         for call in self.calls {
             let _ = call.caller.send(call.outcome.unwrap_or_else(|| Err(never_ran())));
         }
     }
     fn split(self: Box<Self>) -> Vec<Box<dyn Unit>> {
-        let Self { calls, vault, owners, .. } = *self;
-        let one = |call| Box::new(Self::new(call, (vault.clone(), owners.clone()))) as Box<dyn Unit>;
+        let Self { calls, at, .. } = *self;
+        let one = |call| Box::new(Self::new(call, at.clone())) as Box<dyn Unit>;
         calls.into_iter().map(one).collect()
     }
     fn divisible(&self) -> bool {

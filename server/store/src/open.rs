@@ -2,25 +2,31 @@
 
 use crate::{
     accounts::AccountStore,
+    append::Surroundings,
     archives::{self, Archives, Time},
     audit::{self, TableAudit},
     batch,
     clockgate::ClockGate,
     engine::{Connection, Either, Readers, Target},
+    fault::Refusal,
     keyfile::KeyFile,
+    names::Names,
     outbound::Outbound,
     owners::Owners,
     permissions,
+    recent::Recent,
     records::RecordTable,
-    retention::Retention,
+    retention::{Retention, seconds},
     rosters::RosterStore,
-    secrets::SecretStore,
+    seal::day_of,
+    secrets::{self, SecretStore},
     sql,
     vault::{Sealing, Vault},
     writer::{Queue, Writer},
 };
 use bocage_api::{
     Clock, Entropy,
+    archive::RESENT_WITHIN,
     store::{StoreError, Stored, Stores},
 };
 use sqlx::{
@@ -147,13 +153,17 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let target = target(&config.url)?;
         let (file, keys) = KeyFile::open(&config.key_dir)?;
-        let vault = Arc::new(Vault::new(keys, entropy.clone(), sealing));
         migrate(&target).await?;
         let readers = readers(&target);
-        let wall = archives::stored_wall(&readers).await.map_err(|error| OpenError::Database(error.to_string()))?;
-        let connection = Connection::open(&target).await?;
+        let wall = archives::stored_wall(&readers).await.map_err(trouble)?;
+        let mut connection = Connection::open(&target).await?;
+        let names = names(&mut connection, entropy.clone()).await.map_err(trouble)?;
+        let vault = Arc::new(Vault::new(keys, names, (entropy.clone(), sealing)));
+        let since = day_of(clock.wall().saturating_sub(seconds(RESENT_WITHIN)));
+        let recent = Recent::load(&readers, since).await.map_err(trouble)?;
         let owners = Arc::new(Owners::default());
-        let (queue, writer) = Writer::new(connection, target, readers.clone(), (file, vault.clone(), owners.clone()));
+        let at = Arc::new(Surroundings { vault: vault.clone(), owners: owners.clone(), recent });
+        let (queue, writer) = Writer::new(connection, target, readers.clone(), (file, at));
         let writer = spawn(writer);
         let gate = Arc::new(ClockGate::new(clock.clone(), wall));
         let secrets = Arc::new(SecretStore::new(queue.clone(), entropy));
@@ -233,6 +243,18 @@ impl crate::unit::Operation for Probe {
             Ok(())
         })
     }
+}
+
+fn trouble(error: StoreError) -> OpenError {
+    OpenError::Database(error.to_string())
+}
+
+/// With the secret that is there or a new one, and numbers that go on about where the last ones ended.
+async fn names(connection: &mut Connection, entropy: Entropy) -> Stored<Names> {
+    let secret = secrets::make(connection, "archive names", &entropy.bytes().into()).await.map_err(Refusal::into_error)?;
+    let row = read(connection.row(&sql::LAST_POSITION, &[]).await)?;
+    let last = read(row.map(|row| row.int(0)).transpose())?.unwrap_or_default();
+    Names::new(&secret, last.unsigned_abs() + 1, entropy)
 }
 
 #[allow(clippy::disallowed_methods, reason = "the store's one task; it ends when the store is closed")]

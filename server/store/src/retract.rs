@@ -4,12 +4,17 @@ use crate::{
     archives::open_row,
     engine::{Connection, Row},
     fault::Refusal,
+    names::Inner,
     seal::{Day, Place},
     sql,
     vault::Vault,
 };
-use bocage_api::archive::{Retraction, StanzaId, Target};
+use bocage_api::archive::{Retraction, Target};
 use jid::BareJid;
+
+/// Rows of an owner that are searched for what somebody takes back, the newest: about what a person gets in a month, and
+/// few enough for a search to be no burden.
+const SEARCHED: i64 = 50_000;
 
 /// Replaces the content of the row that is meant; `false` when it is not there or its key is gone.
 pub(crate) async fn replace(
@@ -42,12 +47,12 @@ async fn find(
         Target::Ref { author, message_id } => {
             let tags = vault.tags(owner, (Day::MIN, today), |keys| keys.reference_tag(author.as_str(), message_id))?;
             let list = sql::list_of_bytes(tags.iter().map(|tag| tag.as_slice()));
-            Ok(tx.rows(&sql::FIND_REF, &[num.into(), list.as_str().into()]).await?)
+            Ok(tx.rows(&sql::FIND_REF, &[num.into(), list.as_str().into(), SEARCHED.into()]).await?)
         }
-        Target::Id(id) => by_id(tx, num, *id).await,
+        Target::Id(id) => by_id(tx, num, vault.names.inner(*id)).await,
         Target::OwnId { author, id } => {
             let tags = vault.tags(owner, (Day::MIN, today), |keys| keys.with_tag(author.as_str()))?;
-            let mut rows = by_id(tx, num, *id).await?;
+            let mut rows = by_id(tx, num, vault.names.inner(*id)).await?;
             let mut own = Vec::new();
             for row in rows.drain(..) {
                 let tag = row.bytes(8)?;
@@ -60,6 +65,6 @@ async fn find(
     }
 }
 
-async fn by_id(tx: &mut Connection, num: i64, id: StanzaId) -> Result<Vec<Row>, Refusal> {
-    Ok(tx.rows(&sql::FIND_ID, &[num.into(), id.0.as_slice().into()]).await?)
+async fn by_id(tx: &mut Connection, num: i64, name: Inner) -> Result<Vec<Row>, Refusal> {
+    Ok(tx.rows(&sql::FIND_ID, &[num.into(), name.0.as_slice().into()]).await?)
 }

@@ -33,14 +33,17 @@ struct Make {
 impl Operation for Make {
     type Output = Secret;
     fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<Secret, Refusal>> {
-        Box::pin(async {
-            tx.execute(&sql::MAKE_SECRET, &[self.name.into(), self.fresh.as_slice().into()]).await?;
-            let row = tx.row(&sql::SECRET, &[self.name.into()]).await?.ok_or(sqlx::Error::RowNotFound)?;
-            let bytes = Zeroizing::new(row.bytes(0)?);
-            let secret = bytes.as_slice().try_into().map_err(|_| StoreError::Corrupt("a secret of the server"))?;
-            Ok(Zeroizing::new(secret))
-        })
+        Box::pin(make(tx, self.name, &self.fresh))
     }
+}
+
+/// The secret of this name; `fresh` when there was none.
+pub(crate) async fn make(tx: &mut Connection, name: &str, fresh: &Secret) -> Result<Secret, Refusal> {
+    tx.execute(&sql::MAKE_SECRET, &[name.into(), fresh.as_slice().into()]).await?;
+    let row = tx.row(&sql::SECRET, &[name.into()]).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let bytes = Zeroizing::new(row.bytes(0)?);
+    let secret = bytes.as_slice().try_into().map_err(|_| StoreError::Corrupt("a secret of the server"))?;
+    Ok(Zeroizing::new(secret))
 }
 
 impl Secrets for SecretStore {

@@ -44,6 +44,13 @@ macro_rules! filter {
         )
     };
 }
+/// Those of the newest rows of an owner whose tag is one of a list; the index of pages knows all that is asked.
+macro_rules! newest {
+    () => {
+        "SELECT position FROM (SELECT position, ref FROM archive WHERE owner = $1 ORDER BY position DESC \
+            LIMIT CAST($3 AS BIGINT)) AS newest WHERE ref IN "
+    };
+}
 /// What a query of an archive asks for, in each dialect.
 macro_rules! sqlite_filter {
     ($columns:expr) => {
@@ -142,13 +149,17 @@ statements! {
     COUNT_ALL = shared("SELECT COUNT(*) FROM (SELECT 1 FROM archive WHERE kept = 1 AND owner = $1 AND position > $2 AND position < $3 \
         AND stamp >= $4 AND stamp <= $5 LIMIT CAST($6 AS BIGINT)) AS found");
     LOCATE = shared("SELECT position FROM archive WHERE owner = $1 AND id = $2 AND kept = 1 AND stamp >= $3");
+    // The plus keeps SQLite from reading the table from its beginning.
+    FIRST_SINCE = shared("SELECT MIN(+position) FROM archive WHERE day >= $1");
+    RECENT = shared("SELECT position, ref FROM archive WHERE position >= $1 AND position < $2 AND ref IS NOT NULL \
+        ORDER BY position DESC LIMIT CAST($3 AS BIGINT)");
     RESENT = each(
-        concat!("SELECT ", sealed_row!(), ", owner, ref FROM archive WHERE ref IN (SELECT unhex(value) FROM json_each($1))"),
-        concat!("SELECT ", sealed_row!(), ", owner, ref FROM archive WHERE ref IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS jsonb)), 'hex'))"),
+        concat!("SELECT ", sealed_row!(), ", ref FROM archive WHERE position IN (SELECT value FROM json_each($1))"),
+        concat!("SELECT ", sealed_row!(), ", ref FROM archive WHERE position IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS jsonb))::bigint)"),
     );
     FIND_REF = each(
-        concat!("SELECT ", sealed_row!(), ", owner, with_bare FROM archive WHERE owner = $1 AND ref IN (SELECT unhex(value) FROM json_each($2))"),
-        concat!("SELECT ", sealed_row!(), ", owner, with_bare FROM archive WHERE owner = $1 AND ref IN (SELECT decode(jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS jsonb)), 'hex'))"),
+        concat!("SELECT ", sealed_row!(), ", owner, with_bare FROM archive WHERE position IN (", newest!(), "(SELECT unhex(value) FROM json_each($2)))"),
+        concat!("SELECT ", sealed_row!(), ", owner, with_bare FROM archive WHERE position IN (", newest!(), "(SELECT decode(jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS jsonb)), 'hex')))"),
     );
     FIND_ID = shared(concat!("SELECT ", sealed_row!(), ", owner, with_bare FROM archive WHERE owner = $1 AND id = $2"));
     RESEAL = shared("UPDATE archive SET sealed = $2 WHERE position = $1");

@@ -3,6 +3,7 @@
 use crate::{
     codec,
     keyfile::{KeyFile, KeyName, Keys, OwnerTag, owner_tag, record},
+    names::{Inner, Names},
     outbound::{self, Epoch, OutboundKeys, Slot},
     seal::{Day, DayKeys, EpochKey, Place, TAG, day_of},
 };
@@ -38,6 +39,7 @@ pub(crate) enum Sealing {
 
 /// What goes into the columns of a row besides its plain ones.
 pub(crate) struct SealedRow {
+    pub(crate) name: Inner,
     pub(crate) day: Day,
     pub(crate) with_bare: [u8; TAG],
     pub(crate) with_full: [u8; TAG],
@@ -51,14 +53,15 @@ pub(crate) struct Vault {
     derived: Mutex<HashMap<KeyName, Arc<DayKeys>>>,
     entropy: Entropy,
     sealing: Sealing,
+    pub(crate) names: Names,
     /// The latest day that a key is of.
     newest: AtomicI64,
 }
 
 impl Vault {
-    pub(crate) fn new(keys: Keys, entropy: Entropy, sealing: Sealing) -> Self {
+    pub(crate) fn new(keys: Keys, names: Names, (entropy, sealing): (Entropy, Sealing)) -> Self {
         let newest = AtomicI64::new(keys.keys().map(|name| name.0).max().unwrap_or(0));
-        Self { keys: RwLock::new(keys), derived: Mutex::default(), entropy, sealing, newest }
+        Self { keys: RwLock::new(keys), derived: Mutex::default(), entropy, sealing, names, newest }
     }
 
     fn day_keys(&self, day: Day, owner: &BareJid) -> Result<Option<Arc<DayKeys>>, StoreError> {
@@ -87,6 +90,7 @@ impl Vault {
         let id = entry.id.to_string();
         let place = Place { owner: &entry.owner, segment: &[], id: &id, position, stamp: entry.stamp };
         Ok(SealedRow {
+            name: self.names.inner(entry.id),
             day,
             with_bare: if bare == full.as_str() { with_full } else { keys.with_tag(bare)? },
             with_full,

@@ -4,15 +4,14 @@
 //! be locked or away, everything that waits is refused at once instead of trying one after the other.
 
 use crate::{
-    append::{Appends, Call},
+    append::{Appends, Call, Surroundings},
     batch::{TRANSACTION, Transactions},
     engine::{Connection, Readers, Target},
     fault::store_error,
     keyfile::KeyFile,
     outbound::{Change, Changes},
-    owners::Owners,
     unit::{Job, Operation, Unit},
-    vault::{Doomed, Vault},
+    vault::Doomed,
 };
 use bocage_api::{
     archive::Appended,
@@ -143,8 +142,7 @@ pub(crate) struct Writer {
     /// Taken from the queue, but not for this batch.
     next: Option<Work>,
     transactions: Transactions,
-    vault: Arc<Vault>,
-    owners: Arc<Owners>,
+    at: Arc<Surroundings>,
     keys: KeyFile,
     readers: Readers,
 }
@@ -154,7 +152,7 @@ impl Writer {
         connection: Connection,
         target: Target,
         readers: Readers,
-        keys: (KeyFile, Arc<Vault>, Arc<Owners>),
+        (keys, at): (KeyFile, Arc<Surroundings>),
     ) -> (Queue, Self) {
         let (work, work_receiver) = mpsc::channel(QUEUE);
         let (sweeps, sweep_receiver) = mpsc::channel(SWEEPS);
@@ -167,9 +165,8 @@ impl Writer {
             writable: queue.writable.clone(),
             next: None,
             transactions: Transactions::new(connection, target),
-            vault: keys.1,
-            owners: keys.2,
-            keys: keys.0,
+            at,
+            keys,
             readers,
         };
         (queue, writer)
@@ -184,6 +181,8 @@ impl Writer {
                     let _ = caller.send(result);
                 }
                 work => {
+                    // Whoever is about to queue something does so first: fewer commits, each of more.
+                    tokio::task::yield_now().await;
                     let batch = self.collect(work);
                     self.write(batch).await;
                 }
@@ -212,7 +211,7 @@ impl Writer {
 
     /// Everything that waits, up to [`BATCH`].
     fn collect(&mut self, first: Work) -> Vec<Box<dyn Unit>> {
-        let mut batch = Batch::new((self.vault.clone(), self.owners.clone()));
+        let mut batch = Batch::new(self.at.clone());
         let mut work = Some(first);
         for _ in 0..BATCH {
             let Some(next) = work.take().or_else(|| self.work.try_recv().ok()) else { break };
@@ -237,7 +236,7 @@ impl Writer {
 
     async fn ensure_keys(&mut self, units: &[Box<dyn Unit>]) {
         let wanted: Vec<_> = units.iter().flat_map(|unit| unit.keys()).collect();
-        if let Err(error) = self.vault.ensure(&mut self.keys, &wanted).await {
+        if let Err(error) = self.at.vault.ensure(&mut self.keys, &wanted).await {
             tracing::error!(%error, "the key store cannot be written; messages that need a new key are refused");
         }
     }
@@ -253,7 +252,7 @@ impl Writer {
 
     async fn apart(&mut self, what: Apart) -> Stored<()> {
         match what {
-            Apart::DestroyKeys(doomed) => self.vault.destroy(&mut self.keys, &doomed).await.map_err(|error| {
+            Apart::DestroyKeys(doomed) => self.at.vault.destroy(&mut self.keys, &doomed).await.map_err(|error| {
                 tracing::error!(%error, "the key store cannot be written; keys that should be destroyed may be in it still");
                 StoreError::Unavailable("the key store cannot be written".to_owned())
             }),
@@ -270,24 +269,23 @@ struct Batch {
     units: Vec<Box<dyn Unit>>,
     appends: Option<Appends>,
     outbound: Option<Changes>,
-    vault: Arc<Vault>,
-    owners: Arc<Owners>,
+    at: Arc<Surroundings>,
 }
 
 impl Batch {
-    fn new((vault, owners): (Arc<Vault>, Arc<Owners>)) -> Self {
-        Self { units: Vec::new(), appends: None, outbound: None, vault, owners }
+    fn new(at: Arc<Surroundings>) -> Self {
+        Self { units: Vec::new(), appends: None, outbound: None, at }
     }
     /// Gives back what is no part of a transaction.
     fn add(&mut self, work: Work) -> Option<Work> {
         match work {
             Work::Append(append) => match &mut self.appends {
                 Some(appends) => appends.push(*append),
-                none => *none = Some(Appends::new(*append, (self.vault.clone(), self.owners.clone()))),
+                none => *none = Some(Appends::new(*append, self.at.clone())),
             },
             Work::Outbound(change) => match &mut self.outbound {
                 Some(changes) => changes.push(change),
-                none => *none = Some(Changes::new(change, self.vault.clone())),
+                none => *none = Some(Changes::new(change, self.at.vault.clone())),
             },
             Work::Unit(unit) => {
                 self.part();

@@ -4,7 +4,7 @@ use super::{
     model::{RoomConfig, SeenBy},
     rate::Bucket,
 };
-use bocage_api::{Clock, Entropy, OptOut, Outbox, Rooms, Whois};
+use bocage_api::{Archives, Clock, Entropy, OptOut, Outbox, Rooms, Whois};
 use jid::{BareJid, DomainPart};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -53,6 +53,8 @@ pub(crate) struct Env {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
+    /// Names what is said.
+    pub(crate) archives: Archives,
     pub(crate) outbox: Outbox,
     pub(crate) rooms: Rooms,
     pub(crate) opt_outs: Arc<OptOuts>,

@@ -85,7 +85,7 @@ impl Room {
         let mut told = xml::stanza(Kind::Message(MessageType::Groupchat), self.me.clone(), [retract, fastened]);
         told.id = Some(env.entropy.id());
         let it = Archived {
-            id: StanzaId(env.entropy.bytes()),
+            id: env.archives.name(),
             stamp: env.clock.wall(),
             from: self.me.clone(),
             // The room's own: nobody's occupant-id belongs to it.

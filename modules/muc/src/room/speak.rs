@@ -10,7 +10,6 @@ use super::{
 use crate::xml;
 use bocage_api::{
     RoomStanza, Stanza, StanzaError,
-    archive::StanzaId,
     error::{Condition, ErrorType},
     ns,
 };
@@ -65,7 +64,7 @@ impl Room {
         let Some(occupant) = self.occupant_at(from) else { return Err(StanzaError::not_acceptable()) };
         let (who, id) = (occupant.bare.clone(), occupant.id.clone());
         let it = Archived {
-            id: StanzaId(env.entropy.bytes()),
+            id: env.archives.name(),
             stamp: env.clock.wall(),
             from: occupant.jid.clone(),
             author: occupant.author.clone(),

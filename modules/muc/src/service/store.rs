@@ -52,6 +52,10 @@ impl FromHost for RoomStores {
     }
 }
 impl RoomStores {
+    /// The archives alone.
+    pub(crate) fn archives(&self) -> Archives {
+        self.3.clone()
+    }
     /// For the rooms of `host`.
     pub(crate) fn of(self, host: DomainPart) -> Store {
         Store { host, rooms: self.0, grants: self.1, wishes: self.2, archives: self.3 }

@@ -15,7 +15,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -32,6 +32,7 @@ pub struct MemoryArchive {
     readers: Mutex<Vec<FullJid>>,
     last: Mutex<i64>,
     held_reads: AtomicUsize,
+    named: AtomicU64,
     meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -162,6 +163,10 @@ fn replace(rows: &mut [(i64, ArchiveEntry)], owner: &BareJid, retraction: &Retra
 }
 
 impl Archive for MemoryArchive {
+    fn name(&self) -> StanzaId {
+        let number = self.named.fetch_add(1, Ordering::Relaxed);
+        StanzaId((0x00b0_ca9e_u128 << 96 | u128::from(number)).to_be_bytes())
+    }
     fn append(&self, append: Append) -> BoxFuture<'_, Stored<Appended>> {
         ready(self.insert(append))
     }

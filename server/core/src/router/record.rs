@@ -232,7 +232,7 @@ impl Router {
         let stamp = self.clock.wall();
         Some(ArchiveEntry {
             owner: owner.clone(),
-            id: StanzaId(self.entropy.bytes()),
+            id: self.stores.archive.name(),
             stamp,
             party: Party::With(party.clone()),
             message: match shared {

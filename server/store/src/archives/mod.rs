@@ -12,6 +12,7 @@ use crate::{
     clockgate::ClockGate,
     engine::{Connection, Readers, Row, Sql},
     fault::Refusal,
+    names::Inner,
     open::read,
     owners::{self, Owner},
     retention::{Retention, seconds},
@@ -64,6 +65,12 @@ impl Archives {
         owners::find(&self.readers, owner).await
     }
 
+    /// Names as the statements take a list of them.
+    fn names_of(&self, ids: &[StanzaId]) -> String {
+        let names: Vec<Inner> = ids.iter().map(|id| self.vault.names.inner(*id)).collect();
+        sql::list_of_bytes(names.iter().map(|name| name.0.as_slice()))
+    }
+
     /// Seconds that an owner's messages are kept.
     fn kept_seconds(&self, owner: &BareJid, settings: &ArchiveSettings) -> i64 {
         let period = self.retention.of(owner).kept;
@@ -107,10 +114,10 @@ pub(crate) struct SealedRow {
 
 impl SealedRow {
     /// Of a row that begins with the columns `position id day stamp segment kept sealed`.
-    pub(crate) fn of(row: &Row) -> Stored<Self> {
+    pub(crate) fn of(vault: &Vault, row: &Row) -> Stored<Self> {
         Ok(Self {
             position: read(row.int(0))?,
-            id: id_of(row)?,
+            id: vault.names.outer(read(row.bytes(1))?.as_slice().try_into()?),
             day: read(row.int(2))?,
             stamp: read(row.int(3))?,
             segment: read(row.bytes(4))?,
@@ -130,15 +137,7 @@ impl SealedRow {
 
 /// See [`SealedRow`].
 pub(crate) fn open_row(vault: &Vault, owner: &BareJid, row: &Row) -> Stored<Option<ArchiveRow>> {
-    SealedRow::of(row)?.open(vault, owner)
-}
-
-fn id_of(row: &Row) -> Stored<StanzaId> {
-    stanza_id(&read(row.bytes(1))?)
-}
-
-fn stanza_id(bytes: &[u8]) -> Stored<StanzaId> {
-    bytes.try_into().map(StanzaId).map_err(|_| StoreError::Corrupt("the id of a row"))
+    SealedRow::of(vault, row)?.open(vault, owner)
 }
 
 /// Rows that reached their owner; `list` as `statements` take it: one that lets go of them, one that deletes what no archive
@@ -175,7 +174,7 @@ impl Operation for ReleaseKept {
 
 struct Hold {
     owner: BareJid,
-    id: StanzaId,
+    name: Inner,
     limit: usize,
 }
 impl Operation for Hold {
@@ -183,7 +182,7 @@ impl Operation for Hold {
     fn run<'a>(&'a self, tx: &'a mut Connection) -> BoxFuture<'a, Result<bool, Refusal>> {
         Box::pin(async {
             let num = owners::make(tx, &self.owner).await?;
-            let place = [num.into(), self.id.0.as_slice().into()];
+            let place = [num.into(), self.name.0.as_slice().into()];
             match tx.row(&sql::IS_HELD, &place).await?.map(|row| row.int(0)).transpose()? {
                 None => return Ok(false),
                 Some(0) => {}
@@ -239,6 +238,9 @@ impl Operation for SetPreferences {
 }
 
 impl Archive for Archives {
+    fn name(&self) -> StanzaId {
+        self.vault.names.fresh()
+    }
     fn append(&self, mut append: Append) -> BoxFuture<'_, Stored<Appended>> {
         append.entries.iter_mut().for_each(|entry| entry.stamp = self.gate.stamp(entry.stamp));
         self.queue.append(Call::new(append))
@@ -265,7 +267,7 @@ impl Archive for Archives {
         })
     }
     fn hold(&self, owner: &BareJid, id: StanzaId, limit: usize) -> BoxFuture<'_, Stored<bool>> {
-        self.queue.write(Hold { owner: owner.clone(), id, limit })
+        self.queue.write(Hold { owner: owner.clone(), name: self.vault.names.inner(id), limit })
     }
     fn release(&self, owner: &BareJid, positions: Vec<i64>) -> BoxFuture<'_, Stored<()>> {
         let owner = owner.clone();
@@ -276,7 +278,7 @@ impl Archive for Archives {
         })
     }
     fn release_ids(&self, owner: &BareJid, ids: Vec<StanzaId>) -> BoxFuture<'_, Stored<()>> {
-        let list = sql::list_of_bytes(ids.iter().map(|id| id.0.as_slice()));
+        let list = self.names_of(&ids);
         let statements = [&sql::RELEASE_IDS, &sql::DELETE_RELEASED_IDS];
         self.queue.write(Release { owner: owner.clone(), list, statements })
     }

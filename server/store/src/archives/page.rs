@@ -1,8 +1,9 @@
 //! Pages of archives (XEP-0313 section 4, XEP-0059). Nothing of a row's content is parsed.
 
-use super::{Archives, SealedRow, stanza_id};
+use super::{Archives, SealedRow};
 use crate::{
     engine::{Sql, Value},
+    names::Names,
     open::read,
     seal::{Day, day_of},
     sql,
@@ -106,7 +107,7 @@ impl Archives {
                     return Ok(Found::Missing);
                 }
             }
-            filter.ids = Some(sql::list_of_bytes(ids.iter().take(MAX_IDS).map(|id| id.0.as_slice())));
+            filter.ids = Some(self.names_of(ids.get(..MAX_IDS).unwrap_or(ids)));
         }
         Ok(Found::All(filter))
     }
@@ -117,7 +118,8 @@ impl Archives {
     }
 
     async fn locate(&self, num: i64, id: StanzaId, floor: UnixSeconds) -> Stored<Option<i64>> {
-        let rows = self.readers.rows(&sql::LOCATE, &[num.into(), id.0.as_slice().into(), floor.into()]).await;
+        let name = self.vault.names.inner(id);
+        let rows = self.readers.rows(&sql::LOCATE, &[num.into(), name.0.as_slice().into(), floor.into()]).await;
         read(read(rows)?.first().map(|row| row.int(0)).transpose())
     }
 
@@ -178,7 +180,7 @@ impl Archives {
             *value = bound.into();
         }
         let rows = read(self.readers.rows(paged.statement, &values).await)?;
-        let mut found = unpack(&read(rows.first().map(|row| row.text(0)).transpose())?.unwrap_or_default())?;
+        let mut found = unpack(&self.vault.names, &read(rows.first().map(|row| row.text(0)).transpose())?.unwrap_or_default())?;
         // Aggregates promise no order.
         found.sort_unstable_by_key(|row| row.position);
         if paged.is_backward() {
@@ -242,12 +244,12 @@ fn bound(row: &SealedRow) -> Bound {
 /// Columns as the statements of pages pack them.
 type Packed<'a> = (i64, &'a str, Day, UnixSeconds, &'a str, i64, &'a str);
 
-fn unpack(json: &str) -> Stored<Vec<SealedRow>> {
+fn unpack(names: &Names, json: &str) -> Stored<Vec<SealedRow>> {
     const DAMAGED: StoreError = StoreError::Corrupt("a page of an archive");
     let rows: Vec<Packed<'_>> = serde_json::from_str(json).map_err(|_| DAMAGED)?;
     let bytes = |text: &str| HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| DAMAGED);
     let row = |(position, id, day, stamp, segment, kept, sealed): Packed<'_>| {
-        let id = stanza_id(&bytes(id)?)?;
+        let id = names.outer(bytes(id)?.as_slice().try_into()?);
         Ok(SealedRow { position, id, day, stamp, segment: bytes(segment)?, kept: kept != 0, sealed: bytes(sealed)? })
     };
     rows.into_iter().map(row).collect()

@@ -4,6 +4,7 @@
 mod archive;
 mod content;
 mod faults;
+mod near;
 mod outbound;
 mod secrecy;
 mod speed;

@@ -66,3 +66,23 @@ async fn sqlite_is_set_up_to_keep_and_to_forget() {
     }
     store.close().await;
 }
+
+#[tokio::test]
+async fn what_grows_is_searched_by_its_indexes() {
+    let bench = Bench::sqlite();
+    let store = bench.open().await;
+    let Either::Sqlite(pool) = &store.readers.0 else { panic!("not SQLite") };
+    for (statement, wanted) in [
+        (&sql::FIND_REF, "COVERING INDEX archive_page (owner=?)"),
+        (&sql::COUNT_ALL, "COVERING INDEX archive_page (owner=? AND position>? AND position<?)"),
+        (&sql::FIRST_SINCE, "COVERING INDEX archive_day (day>?)"),
+        (&sql::RECENT, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (&sql::LOCATE, "INDEX archive_id (id=?)"),
+    ] {
+        let query = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.sqlite));
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(query).fetch_all(pool).await.unwrap();
+        let steps: Vec<&str> = plan.iter().map(|step| step.3.as_str()).collect();
+        assert!(steps.iter().any(|step| step.contains(wanted)), "{steps:?}");
+    }
+    store.close().await;
+}
