@@ -18,7 +18,7 @@ async fn query(person: &mut Person, inner: &str) -> (Vec<Element>, Element) {
     loop {
         let stanza = person.next().await;
         if let Some(result) = stanza.get_child("result", MAM) {
-            assert_eq!(attr(result, "queryid"), id);
+            assert_eq!((attr(result, "queryid"), attr(&stanza, "from")), (id.clone(), person.jid.to_bare().to_string()));
             found.push(result.clone());
         }
         if stanza.name() == "iq" && attr(&stanza, "id") == id {

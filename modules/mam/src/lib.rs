@@ -111,7 +111,7 @@ impl Service {
         if let Ok(session) = asker.try_as_full() {
             self.archiving.reads_archive(session);
         }
-        query.serve(&*self.archives, &asker.to_bare(), (None, asker), reply).await
+        query.serve(&*self.archives, &asker.to_bare(), asker, reply).await
     }
 }
 

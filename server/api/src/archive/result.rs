@@ -10,7 +10,7 @@ use jid::Jid;
 /// What all results of one query share.
 #[derive(Clone, Debug)]
 pub struct ResultHead {
-    /// The archive: `from` of the results. `None` for the asker's own.
+    /// The archive: `from` of the results. `None` where there is nobody to tell it from others.
     pub archive: Option<Jid>,
     /// Who asked.
     pub asker: Jid,

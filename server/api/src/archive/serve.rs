@@ -64,20 +64,14 @@ impl MamQuery {
         Ok(Self { query, queryid, flipped: flip_page })
     }
 
-    /// Streams the results to the asker; resolves to what ends the query. `archive`: `from` of the results, `None` for
-    /// the asker's own archive.
+    /// Streams the results to the asker, from the archive's owner; resolves to what ends the query.
     ///
     /// # Errors
     /// `item-not-found` when a row that was named is not there; the store's.
-    pub async fn serve(
-        self,
-        archives: &dyn Archive,
-        owner: &BareJid,
-        (archive, asker): (Option<Jid>, Jid),
-        reply: &Reply,
-    ) -> Result<Element, StanzaError> {
+    pub async fn serve(self, archives: &dyn Archive, owner: &BareJid, asker: Jid, reply: &Reply) -> Result<Element, StanzaError> {
         let page = archives.page(owner, self.query).await?.ok_or_else(StanzaError::item_not_found)?;
-        let head = ResultHead { archive, asker, queryid: self.queryid };
+        // Who asked their own bare JID takes results from nobody else; who named nobody takes these, too.
+        let head = ResultHead { archive: Some(owner.clone().into()), asker, queryid: self.queryid };
         let end = fin(&page);
         let rows: Box<dyn Iterator<Item = _> + Send> =
             if self.flipped { Box::new(page.rows.iter().rev()) } else { Box::new(page.rows.iter()) };

@@ -239,10 +239,16 @@ impl Work {
             self.ended(&namespace);
             self.answers.push_back((entry, answer));
         }
-        match self.replies.as_mut().map(|(_, buffer)| buffer.poll_recv(cx)) {
-            Some(Poll::Ready(Some(stanza))) => Some(Ready::Streamed(stanza)),
-            _ => self.answers.pop_front().map(|(entry, answer)| Ready::Answer(entry, Box::new(answer))),
+        if let Some((_, buffer)) = &mut self.replies {
+            if let Poll::Ready(Some(stanza)) = buffer.poll_recv(cx) {
+                return Some(Ready::Streamed(stanza));
+            }
+            // Tokio lets a task that had its share wait, whatever is there: it is woken at once.
+            if !buffer.is_empty() {
+                return None;
+            }
         }
+        self.answers.pop_front().map(|(entry, answer)| Ready::Answer(entry, Box::new(answer)))
     }
 
     /// Drives everything that was accepted to its end: nobody reads the answers any more, but what was to be stored is.
@@ -265,7 +271,29 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::future::{pending, ready};
+    use bocage_api::stanza::{IqType, Kind, MessageType};
+    use futures_util::future::{pending, poll_fn, ready};
+    use tokio::task::coop::poll_proceed;
+
+    #[tokio::test]
+    async fn an_answer_does_not_overtake_what_was_streamed_ahead_of_it() {
+        let mut work = Work::default();
+        let (sender, _) = work.replies.insert(mpsc::channel(REPLY_BUFFER));
+        let streamed = Stanza::new(Kind::Message(MessageType::Normal), None, None);
+        sender.try_send(Arc::new(wire::freeze_for_wire(streamed))).unwrap();
+        work.answers.push_back((Entry::NONE, Stanza::new(Kind::Iq(IqType::Result), None, None)));
+        let in_this_turn = poll_fn(|cx| {
+            // The task has had its share of this turn: now no channel gives it anything.
+            while let Poll::Ready(share) = poll_proceed(cx) {
+                share.made_progress();
+            }
+            Poll::Ready(work.poll(cx))
+        });
+        assert!(in_this_turn.await.is_pending());
+        tokio::task::yield_now().await;
+        assert!(matches!(poll_fn(|cx| work.poll(cx)).await, Ready::Streamed(_)));
+        assert!(matches!(poll_fn(|cx| work.poll(cx)).await, Ready::Answer(..)));
+    }
 
     #[test]
     fn h64_what_is_being_committed_is_bounded_in_stanzas_and_in_bytes() {
