@@ -15,10 +15,15 @@ START_LIMIT = 30.0
 STOP_LIMIT = 20.0
 
 
-def binary() -> str:
-    """The program under test: $ITEST_BINARY, else the release build of this repository."""
+def program(name: str) -> str:
+    """The release build of one of this repository's programs."""
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target"))
-    return os.environ.get("ITEST_BINARY") or str((TOP / target / "release" / "bocage").resolve())
+    return str((TOP / target / "release" / name).resolve())
+
+
+def binary() -> str:
+    """The program under test: $ITEST_BINARY, else the one of this repository."""
+    return os.environ.get("ITEST_BINARY") or program("bocage")
 
 
 def environment() -> dict[str, str]:

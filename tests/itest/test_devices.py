@@ -3,95 +3,95 @@
 import asyncio
 import signal
 
-from asking import archive, ask, body, stanza_id
-from client import Client
-from slixmpp import ET
+import pytest_asyncio
+from devices import Slixmpp, TokioXmpp
 from test_resume import acknowledged, resumable
 
-CARBONS = "urn:xmpp:carbons:2"
+
+@pytest_asyncio.fixture
+async def pair(own_server, clients):
+    """A device by slixmpp and one by tokio-xmpp, in one account of a server that runs."""
+    own_server.add_accounts(2)
+    account = own_server.account()
+    own_server.start()
+    phone, desk = Slixmpp(clients, own_server, account), TokioXmpp(own_server, account)
+    yield phone, desk
+    await desk.go()
 
 
-class Device:
-    """A client that keeps what it knows over its connections: what it is told, what it says, and what the archive has."""
+class Talk:
+    """What is said by the account and by its friend, in its order; each word arrives before the next is said."""
 
-    def __init__(self, clients, server, account):
-        self.clients, self.server, self.account = clients, server, account
-        self.known: dict[str, str] = {}
-        self.client: Client | None = None
+    def __init__(self, clients, server, account: tuple[str, str], friend: tuple[str, str]):
+        self.clients, self.server, self.mine, self.account = clients, server, account[0], friend
+        self.said: list[tuple[str, str]] = []
 
-    async def come(self) -> None:
-        """Logs in, asks for copies, says that it is here, and reads what it has missed."""
-        self.client = await self.clients.login(self.server, self.account)
-        await ask(self.client, "set", None, f"<enable xmlns='{CARBONS}'/>")
-        await self.client.online()
-        self.note(await archive(self.client))
+    async def friend_comes(self) -> None:
+        self.friend = await resumable(self.clients, self.server, self.account)
 
-    def note(self, rows) -> None:
-        for id, message in rows:
-            if words := body(message):
-                assert self.known.setdefault(id, words) == words
+    def _word(self, who: str, what: str) -> str:
+        self.said.append((who, f"{len(self.said)}: {what}"))
+        return self.said[-1][1]
 
-    def go(self) -> None:
-        self.client.abort()
+    async def hear(self, what: str, *devices, to: str | None = None) -> None:
+        """The friend says it, to the account or one of its devices, and these devices are there."""
+        word = self._word(self.account[0], what)
+        self.friend.say(to or self.mine, word)
+        await asyncio.gather(*(device.hears(word) for device in devices))
+        await acknowledged(self.friend)
 
-    async def hears(self, words: str) -> None:
-        """Waits until it is told so: by the message, or by a copy of one that its account sent or got."""
-        owner = self.client.boundjid.bare
-        while True:
-            message = await self.client.message()
-            copy = message.xml.find(f".//{{urn:xmpp:forward:0}}forwarded/{{jabber:client}}message")
-            inner = message.xml if copy is None else copy
-            if body(inner) is None:
-                continue
-            name = stanza_id(message, owner) if copy is None else name_in(copy, owner)
-            assert name, "each message says how the archive knows it"
-            assert name not in self.known or self.known[name] == body(inner)
-            self.known[name] = body(inner)
-            if body(inner) == words:
-                return
-
-    async def says(self, to: str, words: str) -> None:
-        self.client.say(to, words)
+    async def say(self, what: str, device, *others) -> None:
+        """One device says it, and these others are there."""
+        word = self._word(self.mine, what)
+        await device.says(self.account[0], word)
+        await self.friend.message(lambda m: m["body"] == word)
+        await asyncio.gather(*(other.hears(word) for other in others))
 
 
-def name_in(message: ET.Element, by: str) -> str | None:
-    return next((sid.get("id") for sid in message.iter("{urn:xmpp:sid:0}stanza-id") if sid.get("by") == by), None)
-
-
-async def test_two_devices_see_one_conversation_through_absence_and_sigkill(own_server, clients):
-    server = own_server
-    server.add_accounts(2)
-    account, friend_account = server.account(), server.account()
-    server.start()
-    phone, desk = Device(clients, server, account), Device(clients, server, account)
-    friend = await resumable(clients, server, friend_account)
-    mine, theirs = account[0], friend_account[0]
-
-    await asyncio.gather(phone.come(), desk.come())
-    friend.say(mine, "1: to both")
-    await asyncio.gather(phone.hears("1: to both"), desk.hears("1: to both"))
-    await phone.says(theirs, "2: from the phone")
-    await desk.hears("2: from the phone")
-    await friend.message(lambda m: m["body"] == "2: from the phone")
-
-    phone.go()
-    friend.say(mine, "3: the phone is away")
-    await desk.hears("3: the phone is away")
-    await desk.says(theirs, "4: from the desk")
-    await friend.message(lambda m: m["body"] == "4: from the desk")
+async def kill(server, *devices) -> None:
+    """The server dies, with these devices connected, and is started again."""
     server.stop(signal.SIGKILL)
+    for device in devices:
+        await device.go()
     server.start()
 
-    friend = await resumable(clients, server, friend_account)
-    friend.say(mine, "5: both are away")
-    await acknowledged(friend)
+
+async def test_two_devices_see_one_conversation_through_absence_and_sigkill(own_server, clients, pair):
+    server, (phone, desk) = own_server, pair
+    talk = Talk(clients, server, phone.account, server.account())
+    await talk.friend_comes()
+    await asyncio.gather(phone.come(), desk.come())
+    await talk.hear("to both", phone, desk)
+    await talk.say("from the phone", phone, desk)
+    await talk.say("from the desk", desk, phone)
+    await talk.hear("to the phone", phone, desk, to=phone.full)
+    await talk.hear("to the desk", phone, desk, to=desk.full)
+
+    await phone.go()
+    await talk.hear("the phone is away", desk)
+    await talk.say("so says the desk", desk)
+    await kill(server, desk)
+    await talk.friend_comes()
+    await desk.come()
+    await talk.say("the desk is back", desk)
+    await talk.hear("and alone", desk)
+
+    await desk.go()
+    await talk.hear("nobody is there")
     await phone.come()
-    await phone.says(theirs, "6: the desk is away")
-    await friend.message(lambda m: m["body"] == "6: the desk is away")
-    server.stop(signal.SIGKILL)
-    server.start()
+    await talk.say("from the phone again", phone)
+    await talk.hear("the desk is away", phone)
+    await talk.say("so says the phone", phone)
+    await kill(server, phone)
+    await talk.friend_comes()
+    await talk.hear("nobody is there yet")
 
     await asyncio.gather(phone.come(), desk.come())
-    whole = [(id, body(message)) for id, message in await archive(phone.client) if body(message)]
-    assert [words[0] for _, words in whole] == ["1", "2", "3", "4", "5", "6"]
-    assert phone.known == desk.known == dict(whole), "one conversation, each message once"
+    await talk.hear("to both again", phone, desk)
+    await talk.say("the last word", phone, desk)
+    # Once more, to read the names of its own last words; and one that knows nothing yet.
+    await phone.go()
+    new = Slixmpp(clients, server, phone.account)
+    await asyncio.gather(phone.come(), new.come())
+    assert [(said.sender, said.body) for said in phone.said] == talk.said
+    assert phone.said == desk.said == new.said, "one conversation, each message once, under one name"
