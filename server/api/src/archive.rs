@@ -203,6 +203,8 @@ pub enum Appended {
     Stored,
     /// It was there already: its sender had sent it before.
     Resent,
+    /// The same, before the server started: whether it was delivered nobody knows. The name of the row of the first entry.
+    ResentSinceStart(StanzaId),
 }
 
 /// A row of an archive.

@@ -17,7 +17,7 @@ use crate::{
     vault::{SealedRow, Vault},
 };
 use bocage_api::{
-    archive::{Append, Appended, ArchiveEntry, RESENT_WITHIN, is_resent},
+    archive::{Append, Appended, ArchiveEntry, ArchiveRow, RESENT_WITHIN, is_resent},
     store::{StoreError, Stored},
 };
 use futures_util::future::BoxFuture;
@@ -53,6 +53,8 @@ pub(crate) struct Surroundings {
     pub(crate) vault: Arc<Vault>,
     pub(crate) owners: Arc<Owners>,
     pub(crate) recent: Recent,
+    /// Rows up to here are from before the server started.
+    pub(crate) started_behind: i64,
 }
 
 /// Calls that follow one another.
@@ -76,11 +78,11 @@ impl Appends {
     async fn insert(&mut self, tx: &mut Connection) -> Result<(), Refusal> {
         self.calls.iter_mut().for_each(|call| call.outcome = None);
         let Self { calls, at, fresh, tags } = self;
-        let Surroundings { vault, owners, recent } = &**at;
+        let Surroundings { vault, owners, .. } = &**at;
         let names = calls.iter().flat_map(|call| call.append.entries.iter().map(|entry| &entry.owner)).collect();
         let numbers = owners.numbers(tx, &names, fresh).await?;
         let numbers: HashMap<BareJid, i64> = numbers.into_iter().map(|(owner, num)| (owner.clone(), num)).collect();
-        pass_over_resent(calls, (vault, recent), tx).await?;
+        pass_over_resent(calls, at, tx).await?;
         apply_limits(calls, &numbers, tx).await?;
         let sealed = seal(calls, vault, &numbers, tx).await?;
         tags.extend(sealed.iter().filter_map(|(position, .., row)| Some((row.reference?, *position))));
@@ -134,7 +136,8 @@ async fn seal<'a>(
 }
 
 /// Finds messages that their sender sent before: in the table, and earlier in this unit.
-async fn pass_over_resent(calls: &mut [Call], (vault, recent): (&Vault, &Recent), tx: &mut Connection) -> Result<(), Refusal> {
+async fn pass_over_resent(calls: &mut [Call], at: &Surroundings, tx: &mut Connection) -> Result<(), Refusal> {
+    let Surroundings { vault, recent, started_behind, .. } = at;
     let mut known: Vec<(usize, i64, [u8; TAG])> = Vec::new();
     let mut seen: HashMap<[u8; TAG], usize> = HashMap::new();
     let mut repeated = Vec::new();
@@ -144,7 +147,7 @@ async fn pass_over_resent(calls: &mut [Call], (vault, recent): (&Vault, &Recent)
         let Some(newest) = found.last().copied() else { continue };
         let earlier = seen.get(&newest).and_then(|at| calls.get(*at)).and_then(|call| call.append.entries.first());
         if earlier.is_some_and(|earlier| is_resent(&earlier.message.payload, &entry.message.payload)) {
-            repeated.push(at);
+            repeated.push((at, Appended::Resent));
             continue;
         }
         seen.insert(newest, at);
@@ -156,15 +159,15 @@ async fn pass_over_resent(calls: &mut [Call], (vault, recent): (&Vault, &Recent)
         for row in tx.rows(&sql::RESENT, &[list.as_str().into()]).await? {
             let tag = row.bytes(7)?;
             for (at, ..) in known.iter().filter(|(.., known)| known.as_slice() == tag) {
-                if calls.get(*at).is_some_and(|call| is_same(&row, call, vault)) {
-                    repeated.push(*at);
-                }
+                let Some(found) = calls.get(*at).and_then(|call| same(&row, call, vault)) else { continue };
+                let now = found.position > *started_behind;
+                repeated.push((*at, if now { Appended::Resent } else { Appended::ResentSinceStart(found.id) }));
             }
         }
     }
-    for at in repeated {
+    for (at, how) in repeated {
         if let Some(call) = calls.get_mut(at) {
-            call.outcome = Some(Ok(Appended::Resent));
+            call.outcome = Some(Ok(how));
         }
     }
     Ok(())
@@ -185,12 +188,13 @@ fn window() -> i64 {
     crate::retention::seconds(RESENT_WITHIN)
 }
 
-/// A row that cannot be read is no reason to lose what comes now.
-fn is_same(row: &Row, call: &Call, vault: &Vault) -> bool {
-    let Some(entry) = call.append.entries.first() else { return false };
-    let Ok(Some(found)) = open_row(vault, &entry.owner, row) else { return false };
-    let age = entry.stamp.saturating_sub(found.stamp).abs();
-    age <= window() && found.message.to == entry.message.to && is_resent(&found.message.payload, &entry.message.payload)
+/// The row, if it holds the same message. One that cannot be read is no reason to lose what comes now.
+fn same(row: &Row, call: &Call, vault: &Vault) -> Option<ArchiveRow> {
+    let entry = call.append.entries.first()?;
+    let found = open_row(vault, &entry.owner, row).ok()??;
+    let recent = entry.stamp.saturating_sub(found.stamp).abs() <= window();
+    let (before, now) = (&found.message, &entry.message);
+    (recent && before.to == now.to && is_resent(&before.payload, &now.payload)).then_some(found)
 }
 
 /// Refuses those whose owner holds enough already.

@@ -157,12 +157,12 @@ impl Store {
         let readers = readers(&target);
         let wall = archives::stored_wall(&readers).await.map_err(trouble)?;
         let mut connection = Connection::open(&target).await?;
-        let names = names(&mut connection, entropy.clone()).await.map_err(trouble)?;
+        let (names, started_behind) = names(&mut connection, entropy.clone()).await.map_err(trouble)?;
         let vault = Arc::new(Vault::new(keys, names, (entropy.clone(), sealing)));
         let since = day_of(clock.wall().saturating_sub(seconds(RESENT_WITHIN)));
         let recent = Recent::load(&readers, since).await.map_err(trouble)?;
         let owners = Arc::new(Owners::default());
-        let at = Arc::new(Surroundings { vault: vault.clone(), owners: owners.clone(), recent });
+        let at = Arc::new(Surroundings { vault: vault.clone(), owners: owners.clone(), recent, started_behind });
         let (queue, writer) = Writer::new(connection, target, readers.clone(), (file, at));
         let writer = spawn(writer);
         let gate = Arc::new(ClockGate::new(clock.clone(), wall));
@@ -249,12 +249,13 @@ fn trouble(error: StoreError) -> OpenError {
     OpenError::Database(error.to_string())
 }
 
-/// With the secret that is there or a new one, and numbers that go on about where the last ones ended.
-async fn names(connection: &mut Connection, entropy: Entropy) -> Stored<Names> {
+/// With the secret that is there or a new one, and numbers that go on about where the last ones ended: behind the last
+/// position.
+async fn names(connection: &mut Connection, entropy: Entropy) -> Stored<(Names, i64)> {
     let secret = secrets::make(connection, "archive names", &entropy.bytes().into()).await.map_err(Refusal::into_error)?;
     let row = read(connection.row(&sql::LAST_POSITION, &[]).await)?;
     let last = read(row.map(|row| row.int(0)).transpose())?.unwrap_or_default();
-    Names::new(&secret, last.unsigned_abs() + 1, entropy)
+    Ok((Names::new(&secret, last.unsigned_abs() + 1, entropy)?, last))
 }
 
 #[allow(clippy::disallowed_methods, reason = "the store's one task; it ends when the store is closed")]

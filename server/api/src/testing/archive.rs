@@ -33,6 +33,7 @@ pub struct MemoryArchive {
     last: Mutex<i64>,
     held_reads: AtomicUsize,
     named: AtomicU64,
+    started_behind: Mutex<i64>,
     meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -46,6 +47,13 @@ impl MemoryArchive {
     /// When a test panicked before.
     pub fn rows(&self) -> Vec<ArchiveEntry> {
         self.locked().iter().map(|(_, entry)| entry.clone()).collect()
+    }
+    /// The server starts anew: what is there is from before.
+    ///
+    /// # Panics
+    /// When a test panicked before.
+    pub fn start_anew(&self) {
+        *self.started_behind.lock().unwrap() = *self.last.lock().unwrap();
     }
     /// Sessions that were said to read their archive.
     ///
@@ -79,8 +87,10 @@ impl MemoryArchive {
                 && known.message.author() == new.message.author()
                 && crate::archive::is_resent(&known.message.payload, &new.message.payload)
         };
-        if append.once && first.is_some_and(|new| rows.iter().any(|(_, known)| same(known, &new))) {
-            return Ok(Appended::Resent);
+        let known = first.filter(|_| append.once).and_then(|new| rows.iter().find(|(_, known)| same(known, &new)));
+        if let Some((position, known)) = known {
+            let before = position <= &*self.started_behind.lock().unwrap();
+            return Ok(if before { Appended::ResentSinceStart(known.id) } else { Appended::Resent });
         }
         for entry in &append.entries {
             let held = rows.iter().filter(|(_, known)| known.owner == entry.owner && known.held.is_some()).count();

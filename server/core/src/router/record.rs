@@ -91,7 +91,7 @@ impl Router {
         let router = self.clone();
         Step::Commit(Box::pin(async move {
             let stored = match appending.await {
-                Ok(Appended::Resent) if !known => Ok(Appended::Stored),
+                Ok(Appended::Resent | Appended::ResentSinceStart(_)) if !known => Ok(Appended::Stored),
                 other => other,
             };
             router.recorded(stored, draft, storing).await
@@ -101,6 +101,7 @@ impl Router {
     async fn recorded(self: Arc<Self>, stored: Stored<Appended>, draft: Recorded, storing: Option<(StanzaId, Storing)>) -> Step {
         match (stored, storing) {
             (Ok(Appended::Resent), _) => Step::Done,
+            (Ok(Appended::ResentSinceStart(id)), _) => self.offer_again(&draft, id).await,
             (Err(StoreError::Limit(_)), _) => Step::bounce_frozen(&draft.frozen, &StanzaError::service_unavailable()),
             (Err(error), _) => Step::bounce_frozen(&draft.frozen, &error.into()),
             (Ok(Appended::Stored), None) => Step::Then(Box::new(move |router| draft.deliver(router))),
@@ -111,6 +112,23 @@ impl Router {
                     router.hand_out(&storing, id, frozen)
                 }))
             }
+        }
+    }
+
+    /// Its sender was never told that it is stored, and the server died: perhaps before anybody had got it. It waits, and who
+    /// is there looks; who reads the archive found it there.
+    async fn offer_again(self: Arc<Self>, draft: &Recorded, id: StanzaId) -> Step {
+        let (owner, plans) = (draft.to.to_bare(), self.plans());
+        let limit = plans.accounts(owner.domain().as_str()).and_then(|plan| plan.holds(&owner, &draft.frozen));
+        let Some(limit) = limit else { return Step::Done };
+        let storing = self.storing(owner);
+        match self.stores.archive.hold(storing.owner(), id, limit).await {
+            Ok(_) => {
+                self.was_stored(storing.owner());
+                self.wanting(storing.owner()).iter().for_each(|session| session.mailbox.flush_held());
+                Step::Done
+            }
+            Err(error) => Step::bounce_frozen(&draft.frozen, &error.into()),
         }
     }
 

@@ -272,6 +272,22 @@ async fn a_message_sent_twice_arrives_once() {
 }
 
 #[tokio::test]
+async fn what_was_stored_before_a_start_and_is_sent_again_waits_for_who_is_there() {
+    let place = Place::with(|at| at.recorder(Everything));
+    let waiting = || place.archive.rows().iter().filter(|row| row.held.is_some()).count();
+    let there = place.online("b@x.example/r").await;
+    place.route(&chat("b@x.example", "1")).await;
+    mail(&there);
+    there.mailbox.take_flush_held();
+    place.route(&chat("b@x.example", "1")).await;
+    assert!(!there.mailbox.take_flush_held() && waiting() == 0, "it was delivered, and the server lives");
+    place.archive.start_anew();
+    assert_eq!(place.route(&chat("b@x.example", "1")).await, None);
+    assert!(there.mailbox.take_flush_held() && waiting() == 1, "perhaps nobody got it");
+    assert_eq!(place.archive.rows().len(), 2);
+}
+
+#[tokio::test]
 async fn what_is_archived_and_waits_is_one_row() {
     let place = Place::with(|at| at.recorder(Everything));
     let owner: BareJid = "b@x.example".parse().unwrap();
