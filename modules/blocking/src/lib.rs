@@ -98,6 +98,10 @@ impl Service {
 
     async fn unblock(&self, asker: &Asker, element: &Element) -> Result<(), StanzaError> {
         let jids: Vec<Jid> = items(element)?.into_iter().map(|(jid, _)| jid).collect();
+        // Only an empty request means everybody: what is not understood might be a name.
+        if jids.is_empty() && element.children().next().is_some() {
+            return Err(StanzaError::bad_request());
+        }
         let change = if jids.is_empty() { BlockChange::UnblockAll } else { BlockChange::Unblock(jids) };
         self.blocks.change(&asker.jid.to_bare(), change).await
     }

@@ -31,6 +31,10 @@ fn who_is_blocked_is_listed_until_unblocked() {
     assert_eq!(list(&at), listed("<item jid='a.example'/><item jid='b@x.example/r'/>"));
     assert_eq!(set(&at, "unblock", "<item jid='a.example'/>"), Ok(None));
     assert_eq!(list(&at), listed("<item jid='b@x.example/r'/>"));
+    for odd in ["<item xmlns='urn:other' jid='b@x.example/r'/>", "<items jid='b@x.example/r'/>"] {
+        assert_eq!(set(&at, "unblock", odd), Err(StanzaError::bad_request()), "not everybody");
+    }
+    assert_eq!(list(&at), listed("<item jid='b@x.example/r'/>"));
     assert_eq!(set(&at, "unblock", ""), Ok(None));
     assert_eq!(list(&at), listed(""));
     assert_eq!(host.blocks.interested_sessions()[0].as_str(), "me@bocage.example/phone");
