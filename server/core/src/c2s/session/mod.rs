@@ -28,6 +28,7 @@ pub(crate) use csi::{CSI, Inactive};
 use held::Held;
 use output::Output;
 use poll::Happened;
+use receive::Pressed;
 use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     net::TcpStream,
@@ -106,6 +107,7 @@ struct Live {
     /// The reader holds room that it could give back.
     dirty: bool,
     turn: usize,
+    pressed: Pressed,
 }
 
 /// Runs a session to its end, on one connection after the other, and cleans up behind it.
@@ -183,6 +185,7 @@ impl Live {
             heard: now,
             dirty: true,
             turn: 0,
+            pressed: Pressed::default(),
         }
     }
 

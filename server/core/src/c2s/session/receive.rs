@@ -19,10 +19,33 @@ use crate::{
 use bocage_api::{Kind, SessionView, Stanza, StanzaError, Verdict, stanza::Refused};
 use bocage_stream::{Condition, Event};
 use minidom::Element;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-/// A sender pauses for a slow recipient at most so long.
+/// A sender pauses for a slow recipient so long at first: who writes a word to somebody who takes nothing talks on with
+/// others …
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// … and who goes on writing to them, at most so long each time.
 const PRESSURE_PAUSE: Duration = Duration::from_secs(5);
+
+/// For whom a session has paused last, and how often without another between.
+#[derive(Default)]
+pub(super) struct Pressed {
+    slow: Weak<Session>,
+    times: u8,
+}
+
+impl Pressed {
+    /// How long to pause for this one now.
+    fn pause(&mut self, slow: &Arc<Session>) -> Duration {
+        let slow = Arc::downgrade(slow);
+        self.times = if self.slow.ptr_eq(&slow) { self.times.saturating_add(1) } else { 0 };
+        self.slow = slow;
+        FIRST_PAUSE.saturating_mul(1 << self.times.min(8)).min(PRESSURE_PAUSE)
+    }
+}
 
 impl Live {
     pub(super) fn receive(&mut self, event: Event) -> Result<(), End> {
@@ -173,10 +196,13 @@ impl Live {
                 self.router.copy_own_error(&self.session, &answer);
                 self.write(*answer);
             }
-            Outcome::Pressure(slow) => self.work().pause(Box::pin(async move {
-                // Whoever is still slow after that meets the hard bound.
-                let _ = tokio::time::timeout(PRESSURE_PAUSE, slow.mailbox.drained()).await;
-            })),
+            Outcome::Pressure(slow) => {
+                let pause = self.pressed.pause(&slow);
+                self.work().pause(Box::pin(async move {
+                    // Whoever is still slow after that meets the hard bound.
+                    let _ = tokio::time::timeout(pause, slow.mailbox.drained()).await;
+                }));
+            }
         }
         self.done(entry);
     }
@@ -224,5 +250,21 @@ fn on_its_way(router: &Arc<Router>, session: &Arc<Session>, stanza: Stanza) -> S
             router.route(stanza)
         }
         Kind::Iq(_) => router.route(stanza),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailbox::Budget;
+
+    #[test]
+    fn who_writes_once_to_who_takes_nothing_is_not_held_up_and_who_goes_on_is() {
+        let session = |jid: &str| Arc::new(Session::new(jid.parse().unwrap(), Arc::new(Budget::new(usize::MAX))));
+        let (jammed, other) = (session("jammed@x.example/r"), session("other@x.example/r"));
+        let mut pressed = Pressed::default();
+        assert_eq!([&jammed, &jammed, &other, &jammed].map(|slow| pressed.pause(slow).as_millis()), [250, 500, 250, 250]);
+        let flood: Duration = (0..1_000).map(|_| pressed.pause(&jammed)).sum();
+        assert!(flood > PRESSURE_PAUSE * 990 && pressed.pause(&jammed) == PRESSURE_PAUSE);
     }
 }
