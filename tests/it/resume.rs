@@ -131,6 +131,17 @@ async fn a_session_is_resumed_by_an_element_of_its_own_too() {
 }
 
 #[tokio::test]
+async fn a_malformed_request_fails_and_a_malformed_acknowledgement_ends_the_stream() {
+    let village = Village::of(&["bob"]).await;
+    let mut bob = Raw::online(&village, "bob").await;
+    bob.send("<enable xmlns='urn:xmpp:sm:3' resume='true' max='-1'/>").await;
+    assert!(bob.until("</failed>").await.contains("<bad-request "));
+    bob.send("<enable xmlns='urn:xmpp:sm:3'/><a xmlns='urn:xmpp:sm:3' h='-1'/>").await;
+    let end = bob.rest().await;
+    assert!(end.contains("<enabled ") && end.contains("<invalid-xml "), "{end}");
+}
+
+#[tokio::test]
 async fn h73_nobody_takes_over_the_session_of_another_account() {
     let village = Village::of(&["alice", "bob"]).await;
     let (mut bob, id) = resumable(&village, "bob").await;

@@ -123,6 +123,7 @@ impl Live {
 
     /// An element of stream management.
     pub(super) fn managed(&mut self, element: Element) -> Result<(), End> {
+        let requests = matches!(element.name(), "enable" | "resume");
         match (Nonza::try_from(element), &mut self.acks) {
             (Ok(Nonza::Enable(wish)), acks @ None) => {
                 let (granted, enabled) = enable(&self.router, &self.session, &wish);
@@ -142,6 +143,8 @@ impl Live {
             (Ok(Nonza::Enable(_) | Nonza::Resume(_) | Nonza::Req(_) | Nonza::Ack(_)), _) => {
                 self.output.element(&sm::failed(DefinedCondition::UnexpectedRequest, None));
             }
+            // As when it stands in a login.
+            (Err(_), _) if requests => self.output.element(&sm::failed(DefinedCondition::BadRequest, None)),
             // What only servers say, or what is no element of stream management at all.
             (Ok(_) | Err(_), _) => return Err(End::Error(StreamError::from(Condition::InvalidXml))),
         }
