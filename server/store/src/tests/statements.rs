@@ -64,6 +64,10 @@ async fn sqlite_is_set_up_to_keep_and_to_forget() {
         let found: String = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
         assert_eq!(found, expected, "{pragma}");
     }
+    let options: Vec<String> =
+        sqlx::query_scalar("SELECT compile_options FROM pragma_compile_options").fetch_all(pool).await.unwrap();
+    assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "not compiled as .cargo/config.toml says: {options:?}");
+    assert!(!options.contains(&"ENABLE_MEMORY_MANAGEMENT".to_owned()), "connections share one page cache: {options:?}");
     store.close().await;
 }
 
