@@ -3,8 +3,9 @@
 //! process.
 
 use crate::{settings::Fill, target::Unreachable};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 use tokio::{net::TcpStream, time};
 use tokio_socks::{Error, tcp::Socks5Stream};
 use zeroize::Zeroizing;
@@ -40,11 +41,7 @@ impl Proxy {
     fn credential(&self, purpose: &str, peer: &str) -> String {
         let digest = Sha256::new().chain_update(self.key.as_slice()).chain_update(purpose).chain_update([0]);
         let digest = digest.chain_update(peer.to_ascii_lowercase()).finalize();
-        digest.iter().take(16).fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        HEXLOWER.encode(&digest).chars().take(32).collect()
     }
 }
 

@@ -5,6 +5,7 @@
 //! from servers that used a UUID's text as salt are imitated too.
 
 use core::fmt;
+use data_encoding::HEXLOWER;
 
 use jid::{DomainRef, NodePart};
 use zeroize::Zeroizing;
@@ -182,8 +183,7 @@ impl Decoy {
     /// A localpart that no account has, to be looked up in the place of one that none can have.
     pub(crate) fn nobody(&self, host: &DomainRef, raw: &str) -> Option<NodePart> {
         let mac = self.mac(b"nobody", host, raw, b"");
-        let name: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-        NodePart::new(&name).ok().map(|name| name.into_owned())
+        NodePart::new(&HEXLOWER.encode(&mac)).ok().map(|name| name.into_owned())
     }
 
     /// Keys for one hash function, whether or not the account "has" that kind.
@@ -254,7 +254,7 @@ fn uuid(random: impl Iterator<Item = u8>) -> Vec<u8> {
         if matches!(at, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        text.push_str(&format!("{byte:02x}"));
+        text.push_str(&HEXLOWER.encode(&[byte]));
     }
     text.into_bytes()
 }

@@ -1,6 +1,7 @@
 //! What is read off a host's own certificate: names, dates, fingerprint, and the hash that `tls-server-end-point`
 //! binds to. The subject's common name is never looked at (RFC 9525 section 2).
 
+use data_encoding::HEXLOWER;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -111,8 +112,7 @@ impl Leaf {
     /// The data of a TLSA record `3 1 1` for this key (RFC 7671 section 5.1), as a zone file takes it.
     #[must_use]
     pub fn tlsa_311(&self) -> String {
-        let bytes = self.key_fingerprint.as_bytes().iter();
-        format!("3 1 1 {}", bytes.map(|byte| format!("{byte:02x}")).collect::<String>())
+        format!("3 1 1 {}", HEXLOWER.encode(self.key_fingerprint.as_bytes()))
     }
 
     /// RFC 9525 section 6.3: equal names, or a wildcard that stands for the whole left-most label.

@@ -3,6 +3,7 @@
 use super::{Env, Room, model::Affiliation};
 use crate::xml;
 use bocage_api::{ElementRecord, Kind, StanzaError, ns, stanza::MessageType};
+use data_encoding::HEXLOWER;
 use jid::Jid;
 use minidom::Element;
 
@@ -48,11 +49,7 @@ impl Room {
 fn sha1_of(base64: &str) -> Option<String> {
     use base64::Engine as _;
     use sha1::{Digest, Sha1};
-    use std::fmt::Write as _;
     let clean: String = base64.chars().filter(|c| !c.is_whitespace()).collect();
     let bytes = base64::engine::general_purpose::STANDARD.decode(clean).ok()?;
-    Some(Sha1::digest(bytes).iter().fold(String::with_capacity(40), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    Some(HEXLOWER.encode(&Sha1::digest(bytes)))
 }

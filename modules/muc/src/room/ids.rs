@@ -5,22 +5,19 @@ use super::{
     model::{IdMode, SeenBy},
 };
 use bocage_api::{OptOut, Reveal};
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use jid::BareJid;
 use sha2::Sha256;
 
 /// 16 bytes of HMAC-SHA256 over the parts, separated, in hexadecimal digits.
 pub(super) fn keyed(key: &[u8; 32], parts: &[&str]) -> String {
-    use std::fmt::Write as _;
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
     for part in parts {
         mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         mac.update(part.as_bytes());
     }
-    mac.finalize().into_bytes().iter().take(16).fold(String::with_capacity(32), |mut id, byte| {
-        let _ = write!(id, "{byte:02x}");
-        id
-    })
+    HEXLOWER.encode(&mac.finalize().into_bytes()).chars().take(32).collect()
 }
 
 impl Room {

@@ -1,6 +1,7 @@
 //! Server dialback (XEP-0220) without its trust: keys of our own are made and confirmed; nobody is admitted by one (H42).
 
 use bocage_stream::{ns, write};
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use minidom::Element;
 use rxml::xml_ncname;
@@ -33,22 +34,14 @@ impl Keys {
     }
     /// The key for a stream of `there`'s with this id, on which `here` wants to be heard (XEP-0185).
     pub(super) fn key(&self, here: &str, there: &str, stream: &str) -> String {
-        let secret = hex(&Sha256::digest(hex(&Sha256::digest(*self.0)).as_bytes()));
+        let secret = HEXLOWER.encode(&Sha256::digest(HEXLOWER.encode(&Sha256::digest(*self.0)).as_bytes()));
         let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
-        hex(&mac.chain_update(format!("{there} {here} {stream}")).finalize().into_bytes())
+        HEXLOWER.encode(&mac.chain_update(format!("{there} {here} {stream}")).finalize().into_bytes())
     }
     /// Is `key` ours?
     pub(super) fn is_ours(&self, (here, there, stream): (&str, &str, &str), key: &str) -> bool {
         self.key(here, there, stream).as_bytes().ct_eq(key.as_bytes()).into()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The addresses, if both are there.

@@ -64,7 +64,7 @@ mod tests {
     }
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        data_encoding::HEXLOWER.encode(bytes)
     }
 
     /// By Python: `hmac` and `hashlib` for HKDF, the package `cryptography` for AES-GCM.

@@ -1,6 +1,7 @@
 //! What is known about a domain beside the certificate that it shows: pins of the configuration, DNS, and the way that
 //! a connection took.
 
+use data_encoding::HEXLOWER;
 use std::fmt;
 use std::str::FromStr;
 
@@ -66,8 +67,7 @@ impl FromStr for Pin {
 
 impl fmt::Display for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "sha256:{}", HEXLOWER.encode(self.0.as_bytes()))
     }
 }
 
