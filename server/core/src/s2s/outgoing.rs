@@ -25,6 +25,8 @@ use tokio::{io::BufReader, net::TcpStream, time::Instant};
 const NEGOTIATION: Duration = Duration::from_secs(30);
 /// Pauses between attempts: the first, and the longest. Who waits longer than an attempt is a message.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
+/// A pause that the patience of a message would end early is no shorter than this.
+const LEAST: Duration = Duration::from_secs(2);
 
 /// Why there is no stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,13 +84,19 @@ pub(super) async fn drive(federation: Arc<Federation>, link: Arc<Link>) {
         if federation.is_closing() || !link.look_again() {
             return federation.router.links.forget(&link);
         }
-        let jitter = federation.router.entropy.duration_up_to(pause);
+        let drawn = pause / 2 + federation.router.entropy.duration_up_to(pause);
+        let left = link.patience_ends().map(|end| end.saturating_sub(federation.router.clock.mono()));
         tokio::select! {
-            () = tokio::time::sleep(pause / 2 + jitter) => {}
+            () = tokio::time::sleep(shortened(drawn, left)) => {}
             () = link.superseded() => return,
         }
         pause = (pause * 2).min(PAUSE.1);
     }
+}
+
+/// Whoever waits is told soon after the patience of their message ends (`left`): there is an attempt then.
+fn shortened(pause: Duration, left: Option<Duration>) -> Duration {
+    left.map_or(pause, |left| pause.min(left.max(LEAST)))
 }
 
 /// Answers what the peer will not get.
@@ -281,4 +289,17 @@ fn said(element: Element) -> Result<Element, Failure> {
     }
     let passing = ["system-shutdown", "reset", "resource-constraint", "connection-timeout", "internal-server-error"];
     Err(if passing.into_iter().any(says) { Failure::Unreached } else { Failure::Refused })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_is_made_when_the_patience_of_a_message_ends() {
+        let seconds = Duration::from_secs;
+        for (pause, left, expected) in [(12, None, 12), (12, Some(5), 5), (12, Some(0), 2), (1, Some(0), 1), (3, Some(9), 3)] {
+            assert_eq!(shortened(seconds(pause), left.map(seconds)), seconds(expected), "{pause} s, {left:?} left");
+        }
+    }
 }

@@ -142,6 +142,10 @@ impl Link {
         self.budget.give(cost);
         out
     }
+    /// When the first of them has waited long enough.
+    pub(super) fn patience_ends(&self) -> Option<Duration> {
+        self.state().items.iter().map(|item| item.until).min()
+    }
     pub(super) fn is_empty(&self) -> bool {
         self.state().items.is_empty()
     }
