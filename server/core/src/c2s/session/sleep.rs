@@ -114,13 +114,18 @@ impl Asleep {
         let sent: Vec<_> = self.acks.unacked.without_row().cloned().collect();
         let before = self.session.mailbox.waiting();
         sent.iter().chain(&before).for_each(|stanza| self.shelter_one(stanza));
-        // Queued in the store, in order, by their first poll.
-        if let Some(Some((old, new))) = self.sheltering.next().now_or_never() {
-            self.sheltered(&old, new);
-        }
+        self.queue_shelters();
         self.session.sleep();
         let meanwhile = self.session.mailbox.waiting();
         meanwhile.iter().skip(before.len()).for_each(|stanza| self.shelter_one(stanza));
+        // At once, for senders that see it asleep store what comes now.
+        self.queue_shelters();
+    }
+    /// In the store's queue, in order, by their first poll.
+    fn queue_shelters(&mut self) {
+        if let Some(Some((old, new))) = self.sheltering.next().now_or_never() {
+            self.sheltered(&old, new);
+        }
     }
     fn shelter_one(&mut self, stanza: &Arc<Frozen>) {
         if let Some(stored) = self.router.shelter(&self.session, stanza) {
