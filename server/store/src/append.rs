@@ -77,6 +77,7 @@ impl Appends {
 
     async fn insert(&mut self, tx: &mut Connection) -> Result<(), Refusal> {
         self.calls.iter_mut().for_each(|call| call.outcome = None);
+        self.tags.clear();
         let Self { calls, at, fresh, tags } = self;
         let Surroundings { vault, owners, .. } = &**at;
         let names = calls.iter().flat_map(|call| call.append.entries.iter().map(|entry| &entry.owner)).collect();
